@@ -1,0 +1,77 @@
+/* bind: the few idioms every binding repeats, once. */
+#include "bind/bind.h"
+
+static int err_tostring(lua_State *L)
+{
+    lua_getfield(L, 1, "message"); // message
+    return 1;
+}
+
+void orr_push_err(lua_State *L, const struct orr_err *e)
+{
+    luaL_checkstack(L, 4, NULL);
+    lua_createtable(L, 0, 4); // err
+    lua_pushstring(L, orr_err_code(e));
+    lua_setfield(L, -2, "code");
+    lua_pushstring(L, e->msg);
+    lua_setfield(L, -2, "message");
+    if (e->line) {
+        lua_pushinteger(L, e->line);
+        lua_setfield(L, -2, "line");
+    }
+    if (e->column) {
+        lua_pushinteger(L, e->column);
+        lua_setfield(L, -2, "column");
+    }
+    if (luaL_newmetatable(L, "orrery.error")) { // err mt
+        lua_pushcfunction(L, err_tostring);
+        lua_setfield(L, -2, "__tostring");
+    }
+    lua_setmetatable(L, -2); // err
+}
+
+int orr_fail(lua_State *L, const struct orr_err *e)
+{
+    lua_pushnil(L);
+    orr_push_err(L, e);
+    return 2;
+}
+
+void orr_push_array_mt(lua_State *L)
+{
+    luaL_newmetatable(L, ORR_ARRAY_MT); // mt
+}
+
+void orr_mark_array(lua_State *L, int idx)
+{
+    idx = lua_absindex(L, idx);
+    orr_push_array_mt(L); // mt
+    lua_setmetatable(L, idx);
+}
+
+int orr_is_array(lua_State *L, int idx)
+{
+    if (!lua_getmetatable(L, idx)) // mt?
+        return 0;
+    luaL_getmetatable(L, ORR_ARRAY_MT); // mt array_mt
+    int same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
+void orr_handle_type(lua_State *L, const char *name, const luaL_Reg *methods,
+                     lua_CFunction close)
+{
+    if (!luaL_newmetatable(L, name)) { // mt
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pushcfunction(L, close);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, close);
+    lua_setfield(L, -2, "__close");
+    lua_newtable(L); // mt methods
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index"); // mt
+    lua_pop(L, 1);
+}

@@ -1,0 +1,66 @@
+/* state: the one table of openers, and what a fresh state is given. */
+#include "host/state.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "bind/openers.h"
+#include "host/embed.h"
+
+enum { WORKER_OK = 1 };
+
+static const struct {
+    const char *name;
+    lua_CFunction open;
+    int flags;
+} openers[] = {
+    {"orrery.core.sys", orr_open_sys, WORKER_OK},
+    {"orrery.core.pack", orr_open_pack, WORKER_OK},
+    {"orrery.core.json", orr_open_json, WORKER_OK},
+    {"orrery.core.yaml", orr_open_yaml, WORKER_OK},
+    {"orrery.core.hash", orr_open_hash, WORKER_OK},
+    {"orrery.core.fs", orr_open_fs, WORKER_OK},
+    {"orrery.core.func", orr_open_func, WORKER_OK},
+    {"orrery.core.store", orr_open_store, WORKER_OK},
+    {"orrery.core.git", orr_open_git, WORKER_OK},
+    {"orrery.core.regex", orr_open_regex, WORKER_OK},
+    {"orrery.core.registry", orr_open_registry, 0},
+    {"orrery.core.index", orr_open_index, 0},
+    {"orrery.core.pool", orr_open_pool, 0},
+    {"orrery.core.loop", orr_open_loop, 0},
+    {"orrery.core.proc", orr_open_proc, 0},
+    {"orrery.core.term", orr_open_term, 0},
+};
+
+int luaopen_cjson(lua_State *L);
+
+/* Opens a native module under its full name, so that messages carry it:
+ * "bad argument #1 to 'orrery.core.pool.open'". */
+static int open_native(lua_State *L)
+{
+    lua_CFunction open = lua_tocfunction(L, lua_upvalueindex(1));
+    const char *name = luaL_checkstring(L, 1);
+    luaL_requiref(L, name, open, 0);
+    return 1;
+}
+
+lua_State *orr_state_new(enum orr_role role)
+{
+    lua_State *L = luaL_newstate();
+    if (!L)
+        return NULL;
+    luaL_openlibs(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE); // preload
+    for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
+        if (role == ORR_ROLE_WORKER && !(openers[i].flags & WORKER_OK))
+            continue;
+        lua_pushcfunction(L, openers[i].open);
+        lua_pushcclosure(L, open_native, 1);
+        lua_setfield(L, -2, openers[i].name);
+    }
+    lua_pushcfunction(L, luaopen_cjson);
+    lua_setfield(L, -2, "cjson");
+    lua_pop(L, 1);
+    orr_embed_install(L);
+    return L;
+}

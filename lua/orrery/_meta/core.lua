@@ -1,0 +1,279 @@
+---@meta
+-- The C side as Lua sees it: one class per orrery.core.<noun>. Three outcomes
+-- everywhere: misuse raises; failure returns nil, err; absence returns nil.
+-- Paths are byte strings; sizes are bytes; times are seconds (floats).
+
+---@class orrery.Err
+---@field code string  "ENOENT", "EINVAL", "ECANCELLED" …
+---@field message string
+---@field line? integer
+---@field column? integer
+
+--- orrery.core.sys (workers too)
+---@class core.sys
+---@field version string
+---@field mono fun(): number            monotonic seconds
+---@field wall fun(): number            seconds since 1970
+---@field pid fun(): integer
+---@field cpus fun(): integer           processors this process may use
+---@field environ fun(): table<string,string>
+---@field random fun(n: integer): string  n random bytes as hex
+---@field cwd fun(): string
+---@field usage fun(): { cpu: number, rss: integer }
+
+--- orrery.core.pack (workers too): canonical bytes of plain values.
+--- nil, booleans, int64, doubles (one NaN), strings, null, sequences, maps with
+--- string or integer keys. Refused, naming the path ("args.steps[3].run: cannot
+--- pass a function"): functions, threads, userdata, metatables other than the
+--- array mark, cycles, depth over 100.
+---@class core.pack
+---@field null lightuserdata             JSON and YAML null; the same as cjson.null
+---@field encode fun(v: any, root?: string): string?, orrery.Err?  root: first word of paths in messages
+---@field decode fun(bytes: string): any, orrery.Err?
+---@field digest fun(v: any, root?: string): string?, orrery.Err?  SHA-256 of the encoding, hex
+---@field array fun(t: table): table     marks t as an array (also when empty); returns t
+---@field is_array fun(v: any): boolean  marked, or a non-empty sequence
+
+--- orrery.core.json (workers too): lossless. int64 and finite doubles round-trip,
+--- [] is an array-marked table, {} a plain one, null is pack.null. Maps are
+--- written with sorted keys; a table with 1..n keys only is an array.
+---@class core.json
+---@field decode fun(text: string, opts?: { name?: string, max_depth?: integer }): any, orrery.Err?
+---@field encode fun(v: any, opts?: { indent?: integer }): string?, orrery.Err?
+
+--- orrery.core.yaml (workers too): YAML 1.2 core schema through libyaml.
+--- Map keys keep their text always. info.lines[t][k] = line * 65536 + column of
+--- the value under key k of table t (t[0] form: info.lines[t][0] is t's own
+--- place); info.texts[t][k] = source text of a plain scalar that became a
+--- boolean, number or null. A scalar root: info.lines[info][1].
+---@class core.yaml
+---@field decode fun(text: string, opts?: { name?: string }): any, orrery.YamlInfo|orrery.Err
+---@class orrery.YamlInfo
+---@field lines table<table, table<any, integer>>
+---@field texts table<table, table<any, string>>
+
+--- orrery.core.hash (workers too). Digests are 64 lower-case hex digits of SHA-256.
+---@class core.hash
+---@field sha256 fun(bytes: string): string
+---@field file fun(path: string): string?, integer|orrery.Err   digest, size
+---@field files fun(paths: string[], threads?: integer): (string|false)[], table<integer, orrery.Err>
+---@field new fun(): core.Hasher
+---@class core.Hasher
+---@field update fun(self, bytes: string): core.Hasher
+---@field hex fun(self): string
+
+--- orrery.core.fs (workers too). No function follows a symlink it was not asked to.
+---@class core.fs
+---@field glob fun(patterns: string|string[], opts?: { root?: string, ignore?: boolean, hidden?: boolean }): string[]?, orrery.GlobFacts|orrery.Err
+---  patterns: ** * ? [a-z] {a,b}, a leading ! excludes (later patterns win); relative to root (default "."),
+---  result sorted by bytes, relative to root; files and symlinks, not directories. ignore (default true)
+---  honours .gitignore files, .git/info/exclude, unless the pattern's fixed prefix is itself ignored;
+---  .git and .orrery never match. Facts: { dirs = {…}, ignore_files = {…} } consulted.
+---@field read fun(path: string, limit?: integer): string?, orrery.Err?
+---@field write_atomic fun(path: string, bytes: string, opts?: { mode?: integer, sync?: boolean }): true?, orrery.Err?
+---@field append fun(path: string, bytes: string): true?, orrery.Err?
+---@field stat fun(path: string): core.Stat?, orrery.Err?   follows symlinks
+---@field lstat fun(path: string): core.Stat?, orrery.Err?
+---@field list fun(dir: string): string[]?, orrery.Err?  sorted names without . and ..
+---@field mkdir fun(path: string): true?, orrery.Err?    with parents; existing is fine
+---@field remove fun(path: string): true?, orrery.Err?   file, symlink or empty directory
+---@field remove_tree fun(path: string): true?, orrery.Err?
+---@field rename fun(from: string, to: string): true?, orrery.Err?
+---@field symlink fun(target: string, path: string): true?, orrery.Err?
+---@field readlink fun(path: string): string?, orrery.Err?
+---@field realpath fun(path: string): string?, orrery.Err?
+---@field chmod fun(path: string, mode: integer): true?, orrery.Err?
+---@field copy fun(from: string, to: string): true?, orrery.Err?   reflink where possible; keeps mode
+---@field normal fun(path: string): string               lexical normal form
+---@field inside fun(path: string): boolean              relative and not leaving its root
+---@field safe_parent fun(root: string, rel: string): true?, orrery.Err?  makes rel's parents under root; EUNSAFE when one is a symlink out
+---@class core.Stat
+---@field type "file"|"dir"|"link"|"other"
+---@field size integer
+---@field mode integer   permission bits
+---@field mtime number
+---@field ino integer
+---@field dev integer
+
+--- orrery.core.regex (workers too): PCRE2, ECMA-like (look-ahead), UTF.
+---@class core.regex
+---@field compile fun(pattern: string): core.Regex?, orrery.Err?
+---@class core.Regex
+---@field match fun(self, s: string): boolean
+
+--- orrery.core.func (workers too): closures as bytes.
+--- dump: the closure graph; identity: hex, unchanged when the function moves in
+--- its file. info.modules: names of required modules it captured; info.globals:
+--- names it reads through _ENV; info.assigns: captured outer locals it assigns
+--- (name → line); err names the upvalue that cannot travel.
+---@class core.func
+---@field dump fun(f: function): string?, orrery.FuncInfo|orrery.Err
+---@field load fun(bytes: string, env: table): function?, orrery.Err?
+---@class orrery.FuncInfo
+---@field identity string
+---@field modules string[]
+---@field globals string[]
+---@field assigns table<string, integer>
+---@field upvalues table<string, string>  name → identity digest of each, for "upvalue 'x' changed"
+---@field source string  "file:line"
+
+--- orrery.core.pool (main): N threads, each its own Lua state on first need.
+--- Results are taken in completion order; a worker's error is a value.
+---@class core.pool
+---@field open fun(opts: { threads?: integer, queue?: integer, loop?: core.Loop, id?: integer }): core.Pool?, orrery.Err?
+---   with a loop: each completion wakes it with event { kind = "wake", id = opts.id }
+---@class core.Pool
+---@field submit fun(self, code: string, args: string): integer?, orrery.Err?  code from func.dump, args = pack of a sequence; EBUSY when the queue is full
+---@field cancel fun(self, id: integer): boolean  ends it even in an endless loop; its result is err.code "ECANCELLED"
+---@field take fun(self): integer?, boolean?, string?, string?  id, ok, packed value | packed err {code,message,traceback}, packed facts
+---@field stats fun(self): { threads: integer, running: integer, queued: integer, done: integer }
+---@field close fun(self)
+
+--- orrery.core.loop (main): the one blocking wait.
+---@class core.loop
+---@field new fun(): core.Loop?, orrery.Err?
+---@class core.Loop
+---@field wait fun(self, timeout?: number): core.Event[]  blocks until something happened, or timeout seconds
+---@field timer fun(self, seconds: number): integer      one shot; event { kind = "timer", id }
+---@field signal fun(self, name: string): integer?, orrery.Err?   "INT", "TERM", "HUP", "WINCH", "TSTP"; event { kind = "signal", id, name }
+---@field readable fun(self, fd: integer): integer?, orrery.Err?  one shot; event { kind = "readable", id }
+---@field watch fun(self, dir: string): integer?, orrery.Err?     event { kind = "change", id, name }
+---@field spawn fun(self, spec: core.Spawn): core.Child?, orrery.Err?
+---@field forget fun(self, id: integer)                  cancels a timer, signal, readable, watch
+---@field waker fun(self, id: integer): userdata         thread-safe wake-up: event { kind = "wake", id }
+---@field close fun(self)
+---@class core.Spawn
+---@field argv string[]
+---@field env? string[]          "K=V"; absent: inherit
+---@field cwd? string
+---@field stdin? string|"inherit"|false   bytes to feed ("" by default: /dev/null); opts.tty for the terminal
+---@field output? "capture"|"inherit"|"merge"   default capture; merge: stderr joins stdout in order
+---@field live? boolean          also deliver events { kind = "output", id, stream = 1|2, data }
+---@field timeout? number        then the whole tree gets TERM, after grace KILL
+---@field grace? number          default 2
+---@field tag? string            ORRERY_STEP of the child, by which escaped descendants are found
+---@field tty? boolean           runs in the foreground process group of the terminal
+---@class core.Child
+---@field id integer
+---@field pid integer
+---@field kill fun(self, opts?: { signal?: string, grace?: number })  ends the whole tree
+---@class core.Event
+---@field id integer
+---@field kind "timer"|"signal"|"readable"|"change"|"wake"|"output"|"exit"
+---@field code? integer          exit: status, 128+n when signalled
+---@field signal? string         exit: "KILL" …
+---@field timed_out? boolean
+---@field killed? boolean        ended by Child:kill
+---@field stdout? string
+---@field stderr? string
+---@field cpu? number            seconds, user + system
+---@field rss? integer           peak, bytes
+---@field wall? number
+---@field left? integer          processes it had left running and that were ended
+
+--- orrery.core.proc (main): what a command line means, without running it.
+---@class core.proc
+---@field split fun(cmd: string): string[]?   argv of a simple command (no shell metacharacters, leading VAR=, built-in); nil: needs a shell
+---@field which fun(name: string, path?: string, cwd?: string): string?  absolute path of the program
+---@field quote fun(word: string): string     as one shell word
+---@field warden fun(): boolean               is a warden above this process?
+
+--- orrery.core.store (workers too): blobs and records that outlive runs.
+---@class core.store
+---@field open fun(dir: string, opts?: { max_bytes?: integer, max_age?: number }): core.Store?, orrery.Err?
+---@class core.Store
+---@field put fun(self, space: string, key: string, bytes: string, opts?: { ttl?: number }): true?, orrery.Err?
+---@field get fun(self, space: string, key: string): string?, { created: number, expires?: number }|orrery.Err?   corrupt or expired: nil
+---@field del fun(self, space: string, key: string): boolean
+---@field put_blob fun(self, bytes: string): string?, orrery.Err?       digest
+---@field put_file fun(self, path: string): string?, integer|orrery.Err  digest, size
+---@field get_blob fun(self, digest: string): string?, orrery.Err?      verified
+---@field has_blob fun(self, digest: string): boolean
+---@field restore fun(self, digest: string, root: string, rel: string, mode: integer): true?, orrery.Err?  verified copy or reflink to root/rel, atomically, no symlink on the way
+---@field stats fun(self): { records: integer, blobs: integer, bytes: integer, spaces: table<string, { records: integer, bytes: integer, hits: integer, misses: integer }> }
+---@field prune fun(self, opts: { max_bytes?: integer, max_age?: number, expired?: boolean }): { removed: integer, bytes: integer }?, orrery.Err?
+---@field clear fun(self, space?: string): integer?, orrery.Err?
+---@field verify fun(self): { checked: integer, corrupt: integer }?, orrery.Err?
+---@field try_lock fun(self, name: string): core.Lock?    nil when another process holds it; several names share one byte-range file
+---@field close fun(self)
+---@class core.Lock
+---@field close fun(self)
+
+--- orrery.core.index (main): the checkout's memory: a checksummed snapshot plus an
+--- appended checksummed tail. Losing it costs time, never results.
+---@class core.index
+---@field open fun(path: string): core.Index?, orrery.Err?   a damaged file is an empty index
+---@class core.Index
+---@field get fun(self, key: string): string?
+---@field put fun(self, key: string, bytes: string)     in memory until flush
+---@field del fun(self, key: string)
+---@field digest fun(self, path: string): string?, core.FileFact|orrery.Err   remembered by dev, inode, size, mtime, ctime with git's racy rule; links by target, directories refused
+---@field digests fun(self, paths: string[], threads?: integer): (string|false)[], (integer|false)[]   digests, modes
+---@field forget fun(self, path: string)
+---@field flush fun(self): true?, orrery.Err?           appends what changed; compacts when the tail outgrew the snapshot
+---@field close fun(self)
+---@class core.FileFact
+---@field mode integer
+---@field size integer
+---@field kind "file"|"link"
+
+--- orrery.core.registry (main and C threads): artifacts by id, type, step, name.
+---@class core.registry
+---@field new fun(): core.Registry
+---@class core.Artifact
+---@field id? string        default "<name>@v<version>"
+---@field name string
+---@field type? string
+---@field step? string
+---@field path? string
+---@field digest? string
+---@field size? integer
+---@field version? integer  set by add: 1, 2, 3 … per name
+---@field meta? any         packable
+---@class core.Registry
+---@field add fun(self, a: core.Artifact): string?, integer|orrery.Err   id, version
+---@field get fun(self, id: string): core.Artifact?
+---@field has fun(self, id: string): boolean
+---@field by_type fun(self, type: string): core.Artifact[]
+---@field by_step fun(self, step: string): core.Artifact[]
+---@field by_name fun(self, name: string, version?: integer): core.Artifact?  the newest, or that version
+---@field versions fun(self, name: string): core.Artifact[]
+---@field at fun(self, i: integer): core.Artifact?    i-th in insertion order, 1-based
+---@field count fun(self): integer
+---@field bytes fun(self): integer                    memory used
+---@field save fun(self, path: string, opts?: { merge?: boolean }): true?, orrery.Err?  JSON { "artifacts": […] }, atomic; merge: under a lock with what is there
+---@field load fun(self, path: string): integer?, orrery.Err?   how many
+
+--- orrery.core.git (workers too): libgit2, initialised on first use.
+---@class core.git
+---@field open fun(path: string): core.Repo?, orrery.Err?   ENOENT: no repository there or above
+---@class core.Repo
+---@field root fun(self): string?           worktree directory; nil when bare
+---@field resolve fun(self, ref: string): string?, orrery.Err?   commit id
+---@field head fun(self): string?           nil: no commit yet
+---@field merge_base fun(self, a: string, b: string): string?, orrery.Err?
+---@field diff fun(self, opts: core.DiffOpts): core.Diff?, orrery.Err?
+---@field stats fun(self): { hits: integer, misses: integer }
+---@field close fun(self)
+---@class core.DiffOpts
+---@field from? string      ref; default HEAD
+---@field to? string        ref; absent: the worktree (staged, unstaged, untracked)
+---@field merge_base? boolean  from becomes merge_base(from, to or HEAD)
+---@field paths? string[]   keep only these files or directories
+---@field patch? boolean
+---@field numstat? boolean
+---@class core.Diff
+---@field from string
+---@field to? string
+---@field files { path: string, old_path?: string, status: "A"|"M"|"D"|"R"|"T"|"?", staged?: boolean, additions?: integer, deletions?: integer, binary?: boolean, patch?: string }[]
+
+--- orrery.core.term (main): the terminal.
+---@class core.term
+---@field is_tty fun(fd: integer): boolean
+---@field size fun(fd?: integer): integer?, integer?   columns, rows
+---@field write fun(fd: integer, bytes: string): boolean   whole, EINTR-safe; false when closed (EPIPE)
+---@field line_new fun(opts: { history?: string, complete?: fun(line: string, pos: integer): string[] }): core.Line?, orrery.Err?
+---@class core.Line
+---@field read fun(self, prompt: string): string?, string?   nil: end of input; nil, "interrupt": Ctrl-C
+---@field add fun(self, entry: string)
+---@field close fun(self)
