@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -150,9 +151,13 @@ void orr_hash_files(struct orr_hash_job *jobs, size_t n, unsigned threads)
     if (want > THREADS_MAX)
         want = THREADS_MAX;
     atomic_init(&c.next, 0);
+    sigset_t all, before; // signals are the business of the caller's thread
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (made + 1 < want &&
            pthread_create(&helper[made], NULL, work, &c) == 0)
         made++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     work(&c);
     for (unsigned i = 0; i < made; i++)
         pthread_join(helper[i], NULL);
