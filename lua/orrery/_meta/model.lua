@@ -1,0 +1,295 @@
+---@meta
+-- The contract between the Lua floors: what a loaded workflow is (floor 4), what a
+-- run keeps (floor 5), and the journal that everything shown is a function of.
+-- All of it is plain data except functions a workflow file itself gave.
+
+---------------------------------------------------------------------------
+-- model: a workflow, normalised and checked. Made by model.load; never changed
+-- afterwards (an expansion makes new Steps).
+
+---@class orrery.Place
+---@field file string      as the user named it, relative to the root where inside
+---@field line? integer
+---@field column? integer
+
+---@class orrery.Workflow
+---@field name string
+---@field doc? string
+---@field file string                     absolute path of the file
+---@field root string                     absolute path of the root
+---@field place orrery.Place
+---@field form "lua"|"yaml"|"agents"      agents: the agent dialect
+---@field params table<string, orrery.Param>
+---@field values table<string, any>       final param values: defaults, -p, checked
+---@field steps orrery.Step[]             all steps, finally included, in file order
+---@field by_id table<string, orrery.Step|orrery.Group>
+---@field top orrery.Group                the workflow as a group; top.id == ""
+---@field body? function                  body form: function(w); then steps may be empty
+---@field result? string|function        template or function(ctx)
+---@field env orrery.EnvSpec
+---@field dotenv string[]                 templates, later files win
+---@field secrets table<string, table>    NAME → { env|file|run = …, key = bool }
+---@field budget? table
+---@field cache? table                    defaults for steps: { scope = … }
+---@field meta table                      dialect keys kept, never used silently
+---@field reads table                     what the load consulted: { files = {path→digest}, absent = {…}, env = {name→value|false}, globs = {…}, modules = {name→digest} }
+---@field warnings orrery.Message[]
+
+---@class orrery.Message
+---@field place orrery.Place
+---@field level "error"|"warning"|"note"
+---@field text string                     without the place
+---@field hint? string                    what to do
+
+---@class orrery.Param
+---@field name string
+---@field type "string"|"number"|"integer"|"boolean"|"list"|"map"
+---@field required boolean
+---@field default any
+---@field choices? any[]
+---@field pattern? string
+---@field help? string
+---@field place orrery.Place
+
+---@class orrery.EnvSpec
+---@field set table<string, string>       NAME → template; in the key
+---@field take string[]                   names taken from the process or dotenv; in the key
+---@field pass string[]                   pass_env: handed on, not in the key
+
+---@class orrery.Step
+---@field id string                       exact text
+---@field index integer                   position in Workflow.steps
+---@field kind "run"|"call"|"skill"|"agent"|"workflow"|"body"|"approve"|"service"
+---@field action any                      run: string|(string|list)[]; call: function or "module:function"; skill, agent, workflow: name; body: function; approve: question; service: as run
+---@field place orrery.Place
+---@field doc? string
+---@field group orrery.Group
+---@field needs string[]                  ids of steps and groups, explicit and implied by inputs
+---@field after string[]
+---@field implied table<string, string>   need id → the input path that implied it
+---@field when? string|function           expression text or function(ctx)
+---@field status_word boolean             the when uses success(), failure() or always()
+---@field cwd? string                     template; relative to the root
+---@field shell? string|string[]
+---@field parse? "text"|"lines"|"json"
+---@field inputs? orrery.PathSpec[]       nil: not declared. Paths still templates, already joined with cwd, relative to root
+---@field input_names table<string, integer[]>  named inputs: name → indexes into inputs
+---@field outputs orrery.PathSpec[]
+---@field output_names table<string, integer[]>
+---@field depfile? string
+---@field tools? string[]
+---@field keep boolean
+---@field temp boolean
+---@field env orrery.EnvSpec              merged over the workflow's
+---@field with? table
+---@field prompt? string
+---@field model? string
+---@field returns? table|string
+---@field gate? { schema?: table<string,string|table>, check?: string|function, score?: table, verdict?: string }
+---@field normalize? function
+---@field timeout? number|string          seconds, or a template
+---@field retry? orrery.Retry
+---@field allow_failure boolean
+---@field cache boolean|{ ttl?: number, scope?: string, store?: boolean }|nil  nil: the kind's rule
+---@field resources? table<string, any>|function
+---@field fan? orrery.Fan
+---@field tty boolean
+---@field show? string[]
+---@field ready? table
+---@field stop? table
+---@field fields table                    the author's fields as written
+---@field final boolean                   belongs to a finally list
+---@field agent_io? table                 dialect: { inputs = {…}, outputs = {…}, validation = {…}, metadata… }
+
+---@class orrery.PathSpec
+---@field path string                     template text, normalised, relative to the root
+---@field name? string
+---@field exclude boolean
+---@field glob boolean
+---@field dir boolean                     ended in "/" or known to be a directory
+---@field optional? boolean
+
+---@class orrery.Retry
+---@field attempts integer                all tries
+---@field delay number                    seconds
+---@field backoff number
+---@field max_delay number
+---@field jitter boolean
+---@field on? string[]                    "exit:75" "signal" "timeout" "match:TEXT" "schema" "rate_limit"
+
+---@class orrery.Fan
+---@field kind "for_each"|"matrix"
+---@field items? any[]|table|string|function   list, map, template or function(ctx)
+---@field matrix? table<string, any[]>
+---@field exclude? table[]
+---@field label? string
+---@field limit? integer
+---@field max? integer
+
+---@class orrery.Group
+---@field id string
+---@field place orrery.Place
+---@field doc? string
+---@field parent? orrery.Group
+---@field members (orrery.Step|orrery.Group)[]
+---@field policy? orrery.PolicySpec       nil: inherits
+---@field limit? integer
+---@field needs string[]
+---@field after string[]
+---@field when? string|function
+---@field finally orrery.Step[]
+
+---@class orrery.PolicySpec
+---@field module string                   "stop", "settled", "fail_fast", "race", "quorum" → orrery.policy.<name>; else a user's module
+---@field options table
+---@field fn? function                    given directly (REPL, simulate)
+
+--- orrery.model.load: file → Workflow. Raises orrery.error { code = "invalid", messages = Message[] }.
+---@class orrery.model.load
+---@field file fun(path: string, opts: { root: string, params?: table<string, any>, config?: orrery.Config, strict?: boolean }): orrery.Workflow
+---   params: raw -p values (text or values); final values are in Workflow.values
+---@field find fun(name: string, root: string, config: orrery.Config): string?, string[]  path of a workflow by name; the names there are
+---@field list fun(root: string, config: orrery.Config): { name: string, path: string, doc?: string }[]
+
+--- orrery.model.config: orrery.lua at the root.
+---@class orrery.Config
+---@field root string
+---@field default? string
+---@field path string[]
+---@field agents table
+---@field resources table
+---@field budget? table
+---@field secrets table
+---@field dotenv string[]
+---@field cache table
+
+--- orrery.model.graph: edges over a Workflow.
+---@class orrery.Graph
+---@field order orrery.Step[]                       a topological order, file order where free
+---@field upstream fun(self, id: string): table<string, true>   all ids before it
+---@field downstream fun(self, id: string): table<string, true>
+
+--- orrery.model.template: {{path}} in strings.
+---@class orrery.model.template
+---@field parse fun(text: string): table|string      parts; the text itself when it has none
+---@field roots fun(text: string): string[][]        paths used: { {"params","x"}, … }
+---@field render fun(text: string, ctx: table, how: "text"|"shell"|"value"): any   errors name the path
+---@field argv fun(words: any[], ctx: table): string[]   a list alone in its word becomes several
+
+--- orrery.model.expr: the `when` language: a Lua expression over ctx names.
+---@class orrery.model.expr
+---@field compile fun(text: string, place: orrery.Place): fun(ctx: table): any
+---@field names fun(text: string): string[][]        paths read
+
+---------------------------------------------------------------------------
+-- kernel
+
+--- orrery.kernel.loop: tasks (coroutines) over core.loop; the only place that resumes or yields.
+---@class orrery.kernel.loop
+---@field new fun(): orrery.Loop
+---@field await fun(what: integer|orrery.Signal, timeout?: number): core.Event|any   inside a task only; integer: the id of a core event (child, timer, pool job)
+---@field signal fun(): orrery.Signal      set once; many may wait
+---@class orrery.Loop
+---@field core core.Loop
+---@field pool core.Pool?                  opened on first need by loop:workers()
+---@field task fun(self, name: string, fn: function, ...): orrery.Task
+---@field run fun(self, task: orrery.Task): any   drives until the task is done; its value, or raises its error
+---@field step fun(self, timeout?: number): boolean   one turn (REPL)
+---@field on_output fun(self, id: integer, fn: fun(stream: integer, data: string))
+---@field workers fun(self, n?: integer): core.Pool
+---@field submit fun(self, f: function, args: any[], opts?: table): integer  job id to await → { ok, value, error, facts }
+---@field close fun(self)
+---@class orrery.Task
+---@field name string
+---@field done boolean
+---@field ok? boolean
+---@field value any
+---@field cancel fun(self, err: any)       raises err at its await, and at each later one
+---@field wait fun(self): boolean, any     awaits its end (inside a task)
+---@class orrery.Signal
+---@field set fun(self, value?: any)
+---@field value any
+---@field ready boolean
+
+--- orrery.kernel.errors: error values.
+---@class orrery.kernel.errors
+---@field new fun(code: string, message: string, more?: table): table   metatable orrery.error
+---@field is fun(v: any): boolean
+---@field text fun(v: any): string         a line for people from any error value
+---@field raise fun(code: string, message: string, more?: table)
+---@field invalid fun(messages: orrery.Message[])  raises code "invalid"
+
+---------------------------------------------------------------------------
+-- run: one execution
+
+---@class orrery.Result
+---@field ok boolean
+---@field status "ok"|"failed"|"skipped"|"cancelled"
+---@field value any
+---@field exit? integer
+---@field stdout? string
+---@field stderr? string
+---@field outputs string[]                paths relative to the root, named ones by name too
+---@field error? { class: string, message: string, place?: orrery.Place, traceback?: string }
+---@field allowed? boolean                failed, but allow_failure
+---@field cached? "hit"|"clean"           restored from the memo, or in place and right
+---@field key? string
+---@field digest? string                  what dependants' keys take: of outputs, else value, else key
+---@field reason? string                  why it ran
+---@field seconds number
+---@field attempts integer
+-- group, matrix, for_each, parallel: ok, status, values, failed, passed, skipped, results, value, winner
+
+---@class orrery.RunOptions
+---@field jobs? integer                   default: processors
+---@field keep_going? boolean             -k: policy settled for the top group
+---@field params? table<string, any>
+---@field targets? string[]               step ids or globs; with what they need
+---@field only? boolean                   the targets without what they need
+---@field from? string                    this step and what depends on it
+---@field force? true|string[]            all, or globs
+---@field cache? "rw"|"ro"|"wo"|"off"
+---@field args? string[]                  after --
+---@field agents? table<string, string|table>   --agent NAME=CMD
+---@field timeout? number
+---@field resources? table<string, any>
+---@field strict? boolean
+---@field sequential_fallback? boolean
+---@field yes? boolean|string[]
+---@field resume? string                  run id to continue
+---@field sinks fun(event: orrery.JournalEvent)[]   live displays; the journal itself is always written
+
+--- orrery.run.engine
+---@class orrery.run.engine
+---@field run fun(wf: orrery.Workflow, opts: orrery.RunOptions): orrery.RunRecord
+---@field plan fun(wf: orrery.Workflow, opts: orrery.RunOptions): { id: string, verdict: "run"|"hit"|"maybe"|"skip", reason?: string, after?: string }[]
+
+---@class orrery.RunRecord
+---@field id string
+---@field dir string
+---@field code integer                    exit code of DESIGN section 6
+---@field status "ok"|"failed"|"interrupted"|"waiting"|"refused"
+---@field steps table<string, orrery.Result>
+---@field results table<string, orrery.Result>   groups too
+---@field failed string[]
+---@field result any
+---@field seconds number
+---@field report table                    { work, wall, saved, critical = { seconds, path = {ids} }, counts = {…} }
+
+--- The journal: .orrery/runs/<id>/journal.jsonl. Every line: v (1), t (seconds since the
+--- run began, 6 digits), ev, and the fields below. Large texts are in logs/<n>.
+---@alias orrery.JournalEvent
+---| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, resumed?: string }
+---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], doc?: string, expected?: number }[] }
+---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls
+---| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string }
+---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written
+---| { ev: "step_retry", id: string, attempt: integer, class: string, message: string, delay: number }
+---| { ev: "step_finished", id: string, status: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string }[], error?: table, attempts: integer, allowed?: boolean }
+---| { ev: "step_skipped", id: string, why: "when"|"failed"|"stopped"|"filtered", cause?: string }
+---| { ev: "hits", ids: string[] }                                    clean steps, folded
+---| { ev: "group_finished", id: string, status: string, policy: string, passed: integer, failed: integer, skipped: integer, winner?: string }
+---| { ev: "artifact", id: string, name: string, step: string, path?: string, type?: string, digest?: string, version: integer }
+---| { ev: "message", level: string, text: string, place?: table, hint?: string }
+---| { ev: "cache_off", why: string }
+---| { ev: "run_finished", status: string, code: integer, wall: number, work: number, saved: number, critical: { seconds: number, path: string[] }, counts: table, result?: any, errors?: table[] }
