@@ -69,24 +69,24 @@
 ---  result sorted by bytes, relative to root; files and symlinks, not directories. ignore (default true)
 ---  honours .gitignore files, .git/info/exclude, unless the pattern's fixed prefix is itself ignored;
 ---  .git and .orrery never match. Facts: { dirs = {…}, ignore_files = {…} } consulted.
----@field read fun(path: string, limit?: integer): string?, orrery.Err?
----@field write_atomic fun(path: string, bytes: string, opts?: { mode?: integer, sync?: boolean }): true?, orrery.Err?
+---@field read fun(path: string, limit?: integer): string?, orrery.Err?   at most limit bytes; follows symlinks
+---@field write_atomic fun(path: string, bytes: string, opts?: { mode?: integer, sync?: boolean }): true?, orrery.Err?   keeps the old file's mode; replaces a symlink
 ---@field append fun(path: string, bytes: string): true?, orrery.Err?
 ---@field stat fun(path: string): core.Stat?, orrery.Err?   follows symlinks
 ---@field lstat fun(path: string): core.Stat?, orrery.Err?
 ---@field list fun(dir: string): string[]?, orrery.Err?  sorted names without . and ..
 ---@field mkdir fun(path: string): true?, orrery.Err?    with parents; existing is fine
 ---@field remove fun(path: string): true?, orrery.Err?   file, symlink or empty directory
----@field remove_tree fun(path: string): true?, orrery.Err?
+---@field remove_tree fun(path: string): true?, orrery.Err?   nothing there is fine
 ---@field rename fun(from: string, to: string): true?, orrery.Err?
 ---@field symlink fun(target: string, path: string): true?, orrery.Err?
 ---@field readlink fun(path: string): string?, orrery.Err?
 ---@field realpath fun(path: string): string?, orrery.Err?
 ---@field chmod fun(path: string, mode: integer): true?, orrery.Err?
----@field copy fun(from: string, to: string): true?, orrery.Err?   reflink where possible; keeps mode
+---@field copy fun(from: string, to: string): true?, orrery.Err?   reflink where possible; keeps mode; a symlink is copied as one; atomic
 ---@field normal fun(path: string): string               lexical normal form
 ---@field inside fun(path: string): boolean              relative and not leaving its root
----@field safe_parent fun(root: string, rel: string): true?, orrery.Err?  makes rel's parents under root; EUNSAFE when one is a symlink out
+---@field safe_parent fun(root: string, rel: string): true?, orrery.Err?  makes rel's parents under root; EUNSAFE when one is a symlink out, or rel leaves root
 ---@class core.Stat
 ---@field type "file"|"dir"|"link"|"other"
 ---@field size integer

@@ -1,0 +1,20 @@
+/* l_fs: what the files of the fs binding share. */
+#ifndef ORR_BIND_L_FS_H
+#define ORR_BIND_L_FS_H
+
+#include <lua.h>
+
+#include "base/strs.h"
+
+/* The argument as a path: a string without NULs; raises otherwise. */
+const char *orr_check_path(lua_State *L, int arg);
+
+/* Pushes a boxed, empty list of strings. */
+struct orr_strs *orr_box_strs(lua_State *L);
+
+/* Pushes a sequence of the strings. */
+void orr_push_strs(lua_State *L, const struct orr_strs *s);
+
+int orr_l_fs_glob(lua_State *L);
+
+#endif
