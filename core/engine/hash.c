@@ -125,13 +125,25 @@ struct crew {
 static void *work(void *arg)
 {
     struct crew *c = arg;
+    struct orr_err e;
     for (;;) {
         size_t i = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed);
         if (i >= c->n)
             return NULL;
         struct orr_hash_job *j = &c->jobs[i];
-        j->rc = orr_hash_file(j->path, &j->digest, &j->size, &j->err);
+        j->rc = orr_hash_file(j->path, &j->digest, &j->size, &e);
+        j->sys = j->rc < 0 ? e.sys : 0;
     }
+}
+
+// A job keeps two numbers instead of a message: there may be a million.
+void orr_hash_job_error(const struct orr_hash_job *job, struct orr_err *e)
+{
+    if (job->sys)
+        orr_err_errno(e, job->sys, "cannot hash %s", job->path);
+    else
+        orr_err_set(e, job->rc, "cannot hash %s: not a regular file",
+                    job->path);
 }
 
 static unsigned cpu_count(void)

@@ -46,9 +46,12 @@ struct orr_hash_job {
     const char *path;
     struct orr_digest digest; /* valid when rc is 0 */
     uint64_t size;
-    int rc;             /* 0 or ORR_E* */
-    struct orr_err err; /* valid when rc is not 0 */
+    int rc;  /* 0 or ORR_E* */
+    int sys; /* errno, or 0 */
 };
+
+/* Says why a job failed; only for jobs whose rc is not 0. */
+void orr_hash_job_error(const struct orr_hash_job *job, struct orr_err *e);
 
 /* Hashes 'n' files with up to 'threads' threads (the caller is one of them;
  * 0: one per processor). Each job has its own result; never fails as a whole:

@@ -1,0 +1,71 @@
+/*
+ * value: Lua values as plain data. What may be passed, how a table is read (as
+ * sequence, map or empty array), and the path to what may not. l_pack and
+ * l_json walk by it; the worker and the pool use the two ends at the bottom.
+ *
+ * Walking uses raw access only and calls no Lua code, so it never yields and
+ * raises nothing.
+ */
+#ifndef ORR_BIND_VALUE_H
+#define ORR_BIND_VALUE_H
+
+#include <lua.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "engine/entries.h"
+#include "engine/pack.h"
+
+struct orr_walk_frame {
+    const void *table; /* its address, to see cycles */
+    const char *key;   /* of the value looked at; NULL: the integer */
+    size_t len;
+    lua_Integer i;
+};
+
+/* Where the walk is: one frame for each table entered. */
+struct orr_walk {
+    lua_State *L;
+    const char *root; /* first word of paths */
+    const char *verb; /* "pass", "write as JSON" */
+    const void *array_mt;
+    unsigned depth;
+    struct orr_walk_frame frames[ORR_PACK_DEPTH];
+};
+
+enum orr_shape { ORR_SHAPE_SEQ, ORR_SHAPE_MAP, ORR_SHAPE_EMPTY };
+
+void orr_walk_init(struct orr_walk *w, lua_State *L, const char *root,
+                   const char *verb);
+
+/* Enters the table at stack index 'idx' and says how to read it; 'n' gets the
+ * length of a sequence. ORR_EINVAL: cycle, metatable, a marked array with
+ * holes or other keys; ORR_ELIMIT: too deep; then nothing was entered. Makes
+ * room for eight stack slots. */
+int orr_walk_enter(struct orr_walk *w, int idx, enum orr_shape *shape,
+                   size_t *n, struct orr_err *e);
+void orr_walk_leave(struct orr_walk *w);
+
+/* Says which value of the innermost table comes next. orr_walk_key takes the
+ * key at 'idx' and refuses all but strings and integers. */
+void orr_walk_index(struct orr_walk *w, lua_Integer i);
+int orr_walk_key(struct orr_walk *w, int idx, struct orr_err *e);
+
+/* Writes "<path>: <message>" and returns 'rc'. */
+int orr_walk_refuse(const struct orr_walk *w, int rc, struct orr_err *e,
+                    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Refuses the value at 'idx' for its type: "<path>: cannot pass a function". */
+int orr_walk_refuse_type(const struct orr_walk *w, int idx, struct orr_err *e);
+
+/* Appends the packed text of the value at 'idx'. 'es' is scratch of the caller,
+ * reusable. Returns 0 or ORR_E*, with 'out' then holding a torn text. */
+int orr_value_pack(lua_State *L, int idx, const char *root, struct orr_buf *out,
+                   struct orr_entries *es, struct orr_err *e);
+
+/* Pushes the value of a packed text; on failure pushes nothing. Raises only
+ * Lua's memory error. */
+int orr_value_push(lua_State *L, const void *bytes, size_t n,
+                   struct orr_err *e);
+
+#endif
