@@ -158,7 +158,10 @@ static void many_files_keep_their_order_and_their_own_errors(void **state)
             orr_hash_bytes(text, strlen(text), &want);
             if (i % 50 == 7) {
                 assert_int_equal(jobs[i].rc, ORR_ENOENT);
-                assert_non_null(strstr(jobs[i].err.msg, paths[i]));
+                struct orr_err e;
+                orr_hash_job_error(&jobs[i], &e);
+                assert_string_equal(orr_err_code(&e), "ENOENT");
+                assert_non_null(strstr(e.msg, paths[i]));
                 continue;
             }
             assert_int_equal(jobs[i].rc, 0);
