@@ -3,7 +3,11 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/random.h>
 
+#include "bind/l_func.h"
 #include "bind/openers.h"
 #include "host/embed.h"
 
@@ -44,8 +48,19 @@ static int open_native(lua_State *L)
     return 1;
 }
 
+/* Marks the functions this process dumps; shared by all its states. */
+static unsigned char secret[ORR_FUNC_KEY];
+
+static void make_secret(void)
+{
+    if (getentropy(secret, sizeof secret) < 0)
+        abort();
+}
+
 lua_State *orr_state_new(enum orr_role role)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_secret);
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
@@ -62,5 +77,6 @@ lua_State *orr_state_new(enum orr_role role)
     lua_setfield(L, -2, "cjson");
     lua_pop(L, 1);
     orr_embed_install(L);
+    orr_func_set_key(L, secret);
     return L;
 }

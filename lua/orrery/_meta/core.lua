@@ -102,18 +102,25 @@
 ---@field match fun(self, s: string): boolean
 
 --- orrery.core.func (workers too): closures as bytes.
---- dump: the closure graph; identity: hex, unchanged when the function moves in
---- its file. info.modules: names of required modules it captured; info.globals:
---- names it reads through _ENV; info.assigns: captured outer locals it assigns
---- (name → line); err names the upvalue that cannot travel.
+--- dump: the closure graph: Lua functions and plain tables by value, shared ones
+--- shared, recursive ones recursive; _ENV, standard libraries and required modules
+--- by name. A Lua function that is a member of a module travels by name when the
+--- module is Orrery's or its digest is given in opts.modules, else by value. err
+--- names the upvalue that cannot travel: "upvalue 'conn': cannot pass a userdata".
+--- load: only what this process dumped; modules through env.require.
 ---@class core.func
----@field dump fun(f: function): string?, orrery.FuncInfo|orrery.Err
+---@field dump fun(f: function, opts?: orrery.FuncOptions): string?, orrery.FuncInfo|orrery.Err
 ---@field load fun(bytes: string, env: table): function?, orrery.Err?
+---@class orrery.FuncOptions
+---@field modules? table<string, string>  module → digest of its source and of what it requires; part of the identity
+---@field env? table      the environment f was made in: its libraries (own fields only) count as the real ones
+---@field loaded? table<string, any>      modules by name; default package.loaded
 ---@class orrery.FuncInfo
----@field identity string
----@field modules string[]
----@field globals string[]
----@field assigns table<string, integer>
+---@field identity string     64 hex digits; unchanged when the function moves in its file
+---@field modules string[]    required modules it captured
+---@field globals string[]    names it, or a function it captured, reads through _ENV
+---@field sets_globals table<string, integer>  names assigned through _ENV → line
+---@field assigns table<string, integer>  captured outer locals it assigns → line (0: no debug info)
 ---@field upvalues table<string, string>  name → identity digest of each, for "upvalue 'x' changed"
 ---@field source string  "file:line"
 
