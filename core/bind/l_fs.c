@@ -279,7 +279,9 @@ static int l_inside(lua_State *L)
 
 int orr_open_fs(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"read", l_read},
+    static const luaL_Reg functions[] = {{"glob", orr_l_fs_glob},
+                                         {"match", orr_l_fs_match},
+                                         {"read", l_read},
                                          {"write_atomic", l_write_atomic},
                                          {"append", l_append},
                                          {"stat", l_stat},

@@ -16,5 +16,6 @@ struct orr_strs *orr_box_strs(lua_State *L);
 void orr_push_strs(lua_State *L, const struct orr_strs *s);
 
 int orr_l_fs_glob(lua_State *L);
+int orr_l_fs_match(lua_State *L);
 
 #endif

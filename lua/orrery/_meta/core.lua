@@ -65,10 +65,14 @@
 --- orrery.core.fs (workers too). No function follows a symlink it was not asked to.
 ---@class core.fs
 ---@field glob fun(patterns: string|string[], opts?: { root?: string, ignore?: boolean, hidden?: boolean }): string[]?, orrery.GlobFacts|orrery.Err
----  patterns: ** * ? [a-z] {a,b}, a leading ! excludes (later patterns win); relative to root (default "."),
----  result sorted by bytes, relative to root; files and symlinks, not directories. ignore (default true)
----  honours .gitignore files, .git/info/exclude, unless the pattern's fixed prefix is itself ignored;
----  .git and .orrery never match. Facts: { dirs = {…}, ignore_files = {…} } consulted.
+---  patterns: ** * ? [a-z] [!a] [[:alpha:]] {a,b} \x, a leading ! excludes (also what is beneath);
+---  the last pattern that matches decides. "dir/" is all beneath. Relative to root (default "."); "../" and "/"
+---  at the start go elsewhere, without ignore files. Files and symlinks, not directories, sorted by bytes.
+---  ignore (default true) honours .gitignore files and .git/info/exclude, unless they hide the pattern's literal
+---  prefix. .git and .orrery never match, dot files do (hidden = false: only where the pattern writes the dot).
+---  A pattern without wildcards is one lstat, ignored or not. Symlinked directories are not followed.
+---  Facts: { dirs = {…}, ignore_files = {…} }, what the answer rests on, there or not, relative to root.
+---@field match fun(patterns: string|string[], path: string): boolean?, orrery.Err?   would glob take it? looks at no disk
 ---@field read fun(path: string, limit?: integer): string?, orrery.Err?   at most limit bytes; follows symlinks
 ---@field write_atomic fun(path: string, bytes: string, opts?: { mode?: integer, sync?: boolean }): true?, orrery.Err?   keeps the old file's mode; replaces a symlink
 ---@field append fun(path: string, bytes: string): true?, orrery.Err?
@@ -87,6 +91,9 @@
 ---@field normal fun(path: string): string               lexical normal form
 ---@field inside fun(path: string): boolean              relative and not leaving its root
 ---@field safe_parent fun(root: string, rel: string): true?, orrery.Err?  makes rel's parents under root; EUNSAFE when one is a symlink out, or rel leaves root
+---@class orrery.GlobFacts
+---@field dirs string[]
+---@field ignore_files string[]
 ---@class core.Stat
 ---@field type "file"|"dir"|"link"|"other"
 ---@field size integer
