@@ -1,6 +1,8 @@
 /* bind: the few idioms every binding repeats, once. */
 #include "bind/bind.h"
 
+#include <string.h>
+
 static int err_tostring(lua_State *L)
 {
     lua_getfield(L, 1, "message"); // message
@@ -57,6 +59,28 @@ int orr_is_array(lua_State *L, int idx)
     int same = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
     return same;
+}
+
+static int is_known(const char *key, const char *const *known)
+{
+    for (; *known; known++)
+        if (strcmp(key, *known) == 0)
+            return 1;
+    return 0;
+}
+
+void orr_check_options(lua_State *L, int idx, const char *const *known)
+{
+    lua_pushnil(L);
+    while (lua_next(L, idx)) { // key value
+        const char *key =
+            lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+        if (!key || !is_known(key, known))
+            luaL_argerror(L, idx,
+                          lua_pushfstring(L, "unknown option '%s'",
+                                          luaL_tolstring(L, -2, NULL)));
+        lua_pop(L, 1);
+    }
 }
 
 void orr_handle_type(lua_State *L, const char *name, const luaL_Reg *methods,

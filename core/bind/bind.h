@@ -35,6 +35,10 @@ void orr_mark_array(lua_State *L, int idx);
 /* True when the table at 'idx' carries the array mark. */
 int orr_is_array(lua_State *L, int idx);
 
+/* Raises when the table at 'idx' has a key that is not in the NULL-ended list
+ * 'known': a misspelt option must not be silently ignored. */
+void orr_check_options(lua_State *L, int idx, const char *const *known);
+
 /* The metatable 'name' with __gc, __close and __index = methods; idempotent.
  * 'close' must be idempotent too. Leaves nothing on the stack. */
 void orr_handle_type(lua_State *L, const char *name, const luaL_Reg *methods,

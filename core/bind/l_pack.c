@@ -1,46 +1,19 @@
 /* l_pack: orrery.core.pack. */
 #include "bind/bind.h"
 #include "bind/openers.h"
+#include "bind/scratch.h"
 #include "bind/value.h"
 #include "engine/hash.h"
 
-#define BOX_TYPE "orrery.pack.scratch"
-
-enum { KEEP_BYTES = 1 << 20 };
-
-/* Buffers that each state keeps between calls, so that small values cost no
- * allocation. Upvalue 1 of the functions that write. */
-struct box {
-    struct orr_buf out;
-    struct orr_entries es;
-};
-
-static int box_close(lua_State *L)
-{
-    struct box *b = luaL_checkudata(L, 1, BOX_TYPE);
-    orr_buf_fini(&b->out);
-    orr_entries_fini(&b->es);
-    return 0;
-}
-
-static void box_rest(struct box *b)
-{
-    orr_entries_clear(&b->es);
-    if (b->out.cap > KEEP_BYTES)
-        orr_buf_fini(&b->out);
-}
-
-/* Packs argument 1 into the box; on failure returns the results to give. */
-static int pack_args(lua_State *L, struct box **out)
+/* Packs argument 1 into the scratch; on failure returns the results to give. */
+static int pack_args(lua_State *L, struct orr_scratch **out)
 {
     struct orr_err e;
     luaL_checkany(L, 1);
     const char *root = luaL_optstring(L, 2, "value");
-    struct box *b = lua_touserdata(L, lua_upvalueindex(1));
-    orr_buf_clear(&b->out);
-    orr_entries_clear(&b->es);
+    struct orr_scratch *b = orr_scratch_take(L, 1);
     if (orr_value_pack(L, 1, root, &b->out, &b->es, &e) < 0) {
-        box_rest(b);
+        orr_scratch_rest(b);
         return orr_fail(L, &e);
     }
     *out = b;
@@ -49,25 +22,25 @@ static int pack_args(lua_State *L, struct box **out)
 
 static int l_encode(lua_State *L)
 {
-    struct box *b = NULL;
+    struct orr_scratch *b = NULL;
     int failed = pack_args(L, &b);
     if (failed)
         return failed;
     lua_pushlstring(L, (const char *)b->out.data, b->out.len);
-    box_rest(b);
+    orr_scratch_rest(b);
     return 1;
 }
 
 static int l_digest(lua_State *L)
 {
-    struct box *b = NULL;
+    struct orr_scratch *b = NULL;
     struct orr_digest d;
     char hex[ORR_DIGEST_HEX + 1];
     int failed = pack_args(L, &b);
     if (failed)
         return failed;
     orr_hash_bytes(b->out.data, b->out.len, &d);
-    box_rest(b);
+    orr_scratch_rest(b);
     orr_digest_hex(&d, hex);
     lua_pushlstring(L, hex, ORR_DIGEST_HEX);
     return 1;
@@ -120,12 +93,9 @@ int orr_open_pack(lua_State *L)
         {"encode", l_encode}, {"digest", l_digest}, {NULL, NULL}};
     orr_push_array_mt(L); // so that walks find it without allocating
     lua_pop(L, 1);
-    orr_handle_type(L, BOX_TYPE, (const luaL_Reg[]){{NULL, NULL}}, box_close);
-    luaL_newlib(L, plain); // lib
-    struct box *b = lua_newuserdatauv(L, sizeof *b, 0);
-    *b = (struct box){0};
-    luaL_setmetatable(L, BOX_TYPE); // lib box
-    luaL_setfuncs(L, writing, 1);   // lib
+    luaL_newlib(L, plain);        // lib
+    orr_scratch_push(L);          // lib scratch
+    luaL_setfuncs(L, writing, 1); // lib
     lua_pushlightuserdata(L, ORR_LUA_NULL);
     lua_setfield(L, -2, "null");
     return 1;

@@ -22,10 +22,12 @@
 ---@field usage fun(): { cpu: number, rss: integer }
 
 --- orrery.core.pack (workers too): canonical bytes of plain values.
---- nil, booleans, int64, doubles (one NaN), strings, null, sequences, maps with
---- string or integer keys. Refused, naming the path ("args.steps[3].run: cannot
---- pass a function"): functions, threads, userdata, metatables other than the
---- array mark, cycles, depth over 100.
+--- nil, booleans, int64, doubles (one NaN; -0.0 is not 0.0), strings, null,
+--- sequences, maps with string or integer keys. A marked empty table is an empty
+--- array, any other a map; a list with holes is a map. Refused, naming the path
+--- ("args.steps[3].run: cannot pass a function"): functions, threads, userdata,
+--- metatables other than the array mark, cycles, depth over 100. decode takes only
+--- bytes that encode would write ("ECORRUPT").
 ---@class core.pack
 ---@field null lightuserdata             JSON and YAML null; the same as cjson.null
 ---@field encode fun(v: any, root?: string): string?, orrery.Err?  root: first word of paths in messages
@@ -34,12 +36,17 @@
 ---@field array fun(t: table): table     marks t as an array (also when empty); returns t
 ---@field is_array fun(v: any): boolean  marked, or a non-empty sequence
 
---- orrery.core.json (workers too): lossless. int64 and finite doubles round-trip,
---- [] is an array-marked table, {} a plain one, null is pack.null. Maps are
---- written with sorted keys; a table with 1..n keys only is an array.
+--- orrery.core.json (workers too): lossless, strict RFC 8259. int64 and finite
+--- doubles round-trip (1.0 stays 1.0; whole numbers beyond int64 become floats;
+--- -0 is -0.0), [] is an array-marked table, {} a plain one, null is pack.null.
+--- Maps are written with sorted keys; a table with 1..n keys only is an array.
+--- decode refuses duplicate keys, depth over max_depth (128, at most 1000), bad
+--- UTF-8 and trailing text, as "name:line:column: …" with err.line, err.column.
+--- encode refuses what pack refuses, NaN and infinities, integer keys and strings
+--- that are not UTF-8, naming the path; lossy writes U+FFFD for such bytes.
 ---@class core.json
 ---@field decode fun(text: string, opts?: { name?: string, max_depth?: integer }): any, orrery.Err?
----@field encode fun(v: any, opts?: { indent?: integer }): string?, orrery.Err?
+---@field encode fun(v: any, opts?: { indent?: integer, lossy?: boolean, root?: string }): string?, orrery.Err?
 
 --- orrery.core.yaml (workers too): YAML 1.2 core schema through libyaml.
 --- Map keys keep their text always. info.lines[t][k] = line * 65536 + column of
