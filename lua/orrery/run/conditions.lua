@@ -1,0 +1,63 @@
+-- Decides a step's `when`: a Lua expression or a function of ctx, with success(),
+-- failure(), always(), changed(glob) and exists(path).
+local expr = require("orrery.model.expr")
+local fs = require("orrery.core.fs")
+
+local conditions = {}
+
+local function blocked(r)
+  return r ~= nil and not r.ok and not r.allowed
+    and (r.status == "failed" or r.status == "cancelled" or r.cause ~= nil)
+end
+
+-- Did anything before this step fail? A finally step looks at the whole run.
+local function upstream_failed(run, step)
+  if step.final then
+    for _, r in pairs(run.results) do
+      if blocked(r) then return true end
+    end
+    return false
+  end
+  for _, list in ipairs({ step.needs, step.after }) do
+    for _, id in ipairs(list) do
+      if blocked(run.results[id]) then return true end
+    end
+  end
+  return false
+end
+
+local function functions(run, step)
+  return {
+    success = function() return not upstream_failed(run, step) end,
+    failure = function() return upstream_failed(run, step) end,
+    always = function() return true end,
+    exists = function(path) return fs.stat(run.root .. "/" .. path) ~= nil end,
+    changed = function(glob) return #require("orrery.git").changed(glob, run.opts.base) > 0 end,
+  }
+end
+
+--- May the step start, as far as its own condition says? Raises code "expr" when the
+--- condition cannot be evaluated.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param ctx table
+---@return boolean
+function conditions.pass(run, step, ctx)
+  local when = step.when
+  if when == nil then return true end
+  local names = functions(run, step)
+  if type(when) == "function" then
+    return when(setmetatable(names, { __index = ctx })) and true or false
+  end
+  local compiled = run.conditions[when]
+  if not compiled then
+    compiled = expr.compile(when)
+    run.conditions[when] = compiled
+  end
+  local view = setmetatable(names, { __index = function(_, k)
+    if expr.roots[k] then return ctx[k] end
+  end })
+  return compiled(view) and true or false
+end
+
+return conditions

@@ -1,0 +1,94 @@
+-- Gates: a result is ok only after `returns` and `gate` passed. Nothing is filled in.
+local errors = require("orrery.kernel.errors")
+local fs = require("orrery.core.fs")
+local json = require("orrery.core.json")
+local template = require("orrery.model.template")
+
+local gate = {}
+
+local MAX_SHOWN = 5
+
+local function say(list)
+  local out = {}
+  for i, e in ipairs(list) do
+    if i > MAX_SHOWN then
+      out[#out + 1] = ("and %d more"):format(#list - MAX_SHOWN)
+      break
+    end
+    out[i] = ("%s: %s"):format(e.path == "" and "value" or e.path, e.message)
+  end
+  return table.concat(out, "; ")
+end
+
+local function feedback_of(list)
+  local out = {}
+  for i, e in ipairs(list) do
+    out[i] = ("%s: %s"):format(e.path == "" and "value" or e.path, e.message)
+  end
+  return out
+end
+
+local function against(run, schema, value, what)
+  local schemas = require("orrery.knowledge.schema")
+  local validator, why = schemas.get(schema, { root = run.root })
+  if not validator then
+    return { class = "schema", message = ("%s: %s"):format(what, why.message), unusable = true }
+  end
+  local ok, list = validator:validate(value)
+  if ok then return nil end
+  return { class = "schema", message = ("%s does not fit its schema: %s"):format(what, say(list)),
+    feedback = feedback_of(list) }
+end
+
+local function file_against(run, path, schema, ctx)
+  path = template.render(path, ctx, "text")
+  local text = fs.read(run.root .. "/" .. path)
+  if not text then return { class = "schema", message = path .. " is missing" } end
+  local value, why = json.decode(text, { name = path })
+  if value == nil and why then
+    return { class = "schema", message = ("%s is not JSON: %s"):format(path, why.message),
+      feedback = { why.message } }
+  end
+  return against(run, schema, value, path)
+end
+
+local function custom(run, check, ctx)
+  if type(check) == "string" then
+    local mod, field = check:match("^([%w_%.]+):([%w_]+)$")
+    if not mod then
+      errors.raise("gate", ("gate.check '%s': write \"module:function\""):format(check))
+    end
+    check = run.require(mod)[field]
+  end
+  local ok, verdict, more = pcall(check, ctx)
+  if not ok then return { class = "gate", message = "gate check: " .. errors.text(verdict) } end
+  if verdict == true or verdict == nil then return nil end
+  local texts = type(verdict) == "table" and verdict or { more or verdict or "refused" }
+  for i, t in ipairs(texts) do texts[i] = tostring(t) end
+  return { class = "gate", message = "gate refused: " .. table.concat(texts, "; "),
+    feedback = texts }
+end
+
+--- Checks what a step produced.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param outcome table value, outputs
+---@param ctx table
+---@return table? err class "schema" or "gate", message, feedback; nil: it is good enough
+function gate.check(run, step, outcome, ctx)
+  if step.returns then
+    local bad = against(run, step.returns, outcome.value, "the value")
+    if bad then return bad end
+  end
+  local g = step.gate
+  if not g then return nil end
+  local sorted = require("orrery.kernel.sorted")
+  for path, schema in sorted.pairs(g.schema or {}) do
+    local bad = file_against(run, path, schema, ctx)
+    if bad then return bad end
+  end
+  return g.check and custom(run, g.check, setmetatable({ value = outcome.value,
+    outputs = outcome.outputs, stdout = outcome.stdout }, { __index = ctx })) or nil
+end
+
+return gate

@@ -1,0 +1,227 @@
+-- From declared inputs to files and digests, at the moment a step is ready.
+--
+-- A glob sees sources and the declared outputs of upstream steps, never another step's
+-- outputs, whatever lies on disk; so the key of a step cannot depend on what else ran.
+local errors = require("orrery.kernel.errors")
+local fs = require("orrery.core.fs")
+local template = require("orrery.model.template")
+
+local inputs = {}
+
+-- Which step declares a path as output: literal files in 'files', directories and globs
+-- in 'trees' by their fixed prefix. Made once per run.
+local function new_owners(run)
+  local owners = { files = {}, trees = {} }
+  for _, step in ipairs(run.workflow.steps) do inputs.claim(owners, step, step.outputs) end
+  return owners
+end
+
+--- Records the outputs of a step (also of one made while the run goes on).
+---@param owners table
+---@param step orrery.Step
+---@param outputs orrery.PathSpec[]
+function inputs.claim(owners, step, outputs)
+  for _, spec in ipairs(outputs or {}) do
+    if not spec.exclude and not spec.path:find("{{", 1, true) then
+      if spec.glob then
+        local prefix = spec.path:match("^[^%*%?%[{]*"):match("^(.*)/") or ""
+        owners.trees[#owners.trees + 1] = { prefix = prefix, id = step.id }
+      else
+        owners.files[spec.path] = step.id
+      end
+    end
+  end
+end
+
+--- The step that a path belongs to as an output, or nil for a source.
+---@param run orrery.Run
+---@param path string relative to the root
+---@return string? step id
+function inputs.owner(run, path)
+  local owners = run.owners
+  if not owners then
+    owners = new_owners(run)
+    run.owners = owners
+  end
+  local p = path
+  while p and p ~= "" do
+    local id = owners.files[p]
+    if id then return id end
+    p = p:match("^(.*)/[^/]*$")
+  end
+  for _, tree in ipairs(owners.trees) do
+    local n = #tree.prefix
+    if n == 0 or (path:sub(1, n) == tree.prefix and path:sub(n + 1, n + 1) == "/") then
+      return tree.id
+    end
+  end
+end
+
+local function render_specs(specs, ctx)
+  local out = {}
+  for _, spec in ipairs(specs) do
+    local v = template.render(spec.path, ctx, "value")
+    if type(v) == "table" then
+      for _, p in ipairs(v) do
+        out[#out + 1] = { path = fs.normal(tostring(p)), name = spec.name, exclude = spec.exclude,
+          dir = spec.dir, optional = spec.optional }
+      end
+    else
+      v = tostring(v)
+      out[#out + 1] = { path = v == spec.path and v or fs.normal(v), name = spec.name,
+        exclude = spec.exclude, glob = spec.glob, dir = spec.dir, optional = spec.optional }
+    end
+  end
+  return out
+end
+
+-- The files that upstream steps made, by step id.
+local function upstream_outputs(run, step)
+  local seen, out, stack = {}, {}, {}
+  local function push(ids)
+    for _, id in ipairs(ids or {}) do
+      if not seen[id] then
+        seen[id] = true
+        stack[#stack + 1] = id
+      end
+    end
+  end
+  push(step.needs)
+  push(step.after)
+  while #stack > 0 do
+    local id = table.remove(stack)
+    local node = run.workflow.by_id[id]
+    local r = run.results[id]
+    if r and r.outputs then
+      for _, p in ipairs(r.outputs) do out[#out + 1] = p end
+    end
+    if node and node.members then
+      for _, m in ipairs(node.members) do push({ m.id }) end
+    end
+    if node then
+      push(node.needs)
+      push(node.after)
+    end
+  end
+  return seen, out
+end
+
+-- Does one glob pattern match a path? The C side decides, over a list of one.
+local function matches(patterns, path)
+  return fs.match(patterns, path)
+end
+
+local function expand_globs(run, step, patterns)
+  local found, why = fs.glob(patterns, { root = run.root })
+  if not found then errors.raise(why.code, why.message) end
+  local upstream, made = upstream_outputs(run, step)
+  local seen, out = {}, {}
+  for _, p in ipairs(found) do
+    local owner = inputs.owner(run, p)
+    if not owner or (owner ~= step.id and upstream[owner]) then
+      seen[p] = true
+      out[#out + 1] = p
+    end
+  end
+  for _, p in ipairs(made) do
+    if not seen[p] and inputs.owner(run, p) ~= step.id and matches(patterns, p) then
+      seen[p] = true
+      out[#out + 1] = p
+    end
+  end
+  table.sort(out)
+  return out
+end
+
+local function kind_of(run, spec)
+  if spec.glob then return "glob" end
+  if spec.dir then return "dir" end
+  local st = fs.stat(run.root .. "/" .. spec.path)
+  return st and st.type == "dir" and "dir" or "file"
+end
+
+-- Globs of one name are expanded together, so that a later "!x" takes from an earlier "**".
+local function expand_all(run, step, specs)
+  local per_spec, patterns, at = {}, {}, {}
+  for i, spec in ipairs(specs) do
+    local kind = spec.exclude and "exclude" or kind_of(run, spec)
+    if kind == "file" then
+      per_spec[i] = spec.path
+    else
+      local p = spec.path .. (kind == "dir" and "/**" or "")
+      local group = spec.name or ""
+      if kind == "exclude" then
+        for _, list in pairs(patterns) do list[#list + 1] = "!" .. p end
+        per_spec[i] = {}
+      else
+        if not patterns[group] then
+          patterns[group], at[group] = {}, i
+        else
+          per_spec[i] = {}
+        end
+        table.insert(patterns[group], p)
+      end
+    end
+  end
+  local empty = {}
+  for group, list in pairs(patterns) do
+    local files = expand_globs(run, step, list)
+    per_spec[at[group]] = files
+    if #files == 0 then empty[#empty + 1] = list[1] end
+  end
+  return per_spec, empty
+end
+
+--- Expands the declared inputs of a step.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param ctx table
+---@return (string|string[])[] per_spec a path or the files of a glob, for each declared input
+---@return string[] files all, in order, without repeats
+---@return string[] empty globs that matched nothing
+function inputs.expand(run, step, ctx)
+  if not step.inputs or #step.inputs == 0 then return {}, {}, {} end
+  local per_spec, empty = expand_all(run, step, render_specs(step.inputs, ctx))
+  local seen, files = {}, {}
+  local function add(p)
+    if not seen[p] then
+      seen[p] = true
+      files[#files + 1] = p
+    end
+  end
+  for i = 1, #per_spec do
+    local v = per_spec[i]
+    if type(v) == "table" then
+      for _, p in ipairs(v) do add(p) end
+    else
+      add(v)
+    end
+  end
+  return per_spec, files, empty
+end
+
+--- Rendered output specs of a step.
+---@param step orrery.Step
+---@param ctx table
+---@return orrery.PathSpec[]
+function inputs.outputs(step, ctx)
+  return render_specs(step.outputs or {}, ctx)
+end
+
+--- Digest facts of files: { path, digest, executable } or { path, false } for a missing one.
+---@param run orrery.Run
+---@param files string[] relative to the root
+---@return table[] facts in the order of files
+function inputs.facts(run, files)
+  local full = {}
+  for i, p in ipairs(files) do full[i] = p:sub(1, 1) == "/" and p or run.root .. "/" .. p end
+  local digests, modes = run.index:digests(full)
+  local facts = {}
+  for i, p in ipairs(files) do
+    local d = digests[i]
+    facts[i] = d and { p, d, modes[i] and (modes[i] & 64) ~= 0 } or { p, false }
+  end
+  return facts
+end
+
+return inputs

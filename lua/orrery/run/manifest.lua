@@ -1,0 +1,119 @@
+-- Builds the manifest of a step: every declared part of its key.
+local errors = require("orrery.kernel.errors")
+local func = require("orrery.core.func")
+local fs = require("orrery.core.fs")
+local inputs = require("orrery.run.inputs")
+local key = require("orrery.run.key")
+local pack = require("orrery.core.pack")
+local proc = require("orrery.core.proc")
+
+local manifest = {}
+
+-- The digest of a program as the step would find it; remembered for the run.
+local function tool_digest(run, name, path, cwd)
+  local known = run.tool_digests
+  local id = name .. "\0" .. (path or "") .. "\0" .. (name:find("/", 1, true) and cwd or "")
+  if known[id] == nil then
+    local found = proc.which(name, path, cwd)
+    local real = found and fs.realpath(found)
+    known[id] = real and run.index:digest(real) or false
+  end
+  return known[id]
+end
+
+local function tools_of(run, step, prepared, vars, cwd)
+  local out = {}
+  if step.tools and #step.tools == 0 then return nil end
+  if prepared.program then
+    out[prepared.program] = tool_digest(run, prepared.program, vars.PATH, cwd)
+  end
+  for _, name in ipairs(step.tools or {}) do
+    out[name] = tool_digest(run, name, vars.PATH, cwd)
+  end
+  return next(out) and out or nil
+end
+
+--- What a result counts as for the keys of dependants.
+---@param r orrery.Result?
+---@return string|false
+function manifest.result_digest(r)
+  if not r then return false end
+  if r.digest then return r.digest end
+  if r.results then
+    local list = {}
+    for i, m in ipairs(r.results) do list[i] = manifest.result_digest(m) end
+    return key.of(list)
+  end
+  return r.status or false
+end
+
+local function needs_of(run, step)
+  local out = {}
+  for _, id in ipairs(step.needs) do
+    if not (step.implied and step.implied[id]) then
+      out[id] = manifest.result_digest(run.results[id])
+    end
+  end
+  return next(out) and out or nil
+end
+
+local function schema_digest(run, schema)
+  if type(schema) == "string" then
+    local d = run.index:digest(run.root .. "/" .. schema)
+    return d or "missing:" .. schema
+  end
+  return schema and pack.digest(schema)
+end
+
+local function gate_of(run, gate)
+  if not gate then return nil end
+  local out = { score = gate.score }
+  for path, schema in pairs(gate.schema or {}) do out[path] = schema_digest(run, schema) end
+  if type(gate.check) == "function" then
+    local _, info = func.dump(gate.check)
+    out.check = info.identity
+  else
+    out.check = gate.check
+  end
+  return out
+end
+
+local function identity(f)
+  if not f then return nil end
+  local bytes, info = func.dump(f)
+  if not bytes then errors.raise("normalize", "normalize: " .. info.message) end
+  return info.identity
+end
+
+--- The manifest of a step.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param ctx table
+---@param parts table what the kind contributes
+---@param prepared table
+---@param job { keyed: table, vars: table, cwd: string, files: string[], outputs: table[] }
+---@return table
+function manifest.build(run, step, ctx, parts, prepared, job)
+  local m = parts
+  m.v = key.VERSION
+  m.kind = step.kind
+  m.cwd = step.cwd and job.rel_cwd or nil
+  m.env = next(job.keyed) and job.keyed or nil
+  m.tools = tools_of(run, step, prepared, job.vars, job.cwd)
+  m.inputs = #job.files > 0 and inputs.facts(run, job.files) or nil
+  m.needs = needs_of(run, step)
+  if #job.outputs > 0 then
+    local list = {}
+    for i, o in ipairs(job.outputs) do list[i] = (o.exclude and "!" or "") .. o.path end
+    m.outputs = list
+  end
+  if next(ctx.with) then m.with = ctx.with end
+  m.depfile = job.depfile
+  m.returns = schema_digest(run, step.returns)
+  m.gate = gate_of(run, step.gate)
+  m.normalize = identity(step.normalize)
+  m.scope = job.scope
+  return m
+end
+
+return manifest

@@ -1,0 +1,273 @@
+-- The memo: key → result, across runs. Finds a record, puts its outputs back, stores one.
+--
+-- Two levels: the base key leads to a few recorded input sets (headers of a depfile, files
+-- a function read); each set, digested now, gives a full key and its record.
+local fs = require("orrery.core.fs")
+local inputs = require("orrery.run.inputs")
+local key = require("orrery.run.key")
+local pack = require("orrery.core.pack")
+
+local memo = {}
+
+local SPACE, SETS = "memo", "sets"
+local MAX_SETS = 8
+local INLINE = 16 * 1024
+
+local function unpack(bytes)
+  if not bytes then return nil end
+  local v = pack.decode(bytes)
+  return type(v) == "table" and v or nil
+end
+
+--- The facts of a recorded set as they are now.
+---@param run orrery.Run
+---@param set { files?: string[], env?: string[], results?: string[] }
+---@return table facts
+function memo.facts(run, set)
+  local facts = {}
+  if set.files and #set.files > 0 then facts.files = inputs.facts(run, set.files) end
+  if set.env and #set.env > 0 then
+    local env = {}
+    for _, name in ipairs(set.env) do env[name] = run.process_env[name] or false end
+    facts.env = env
+  end
+  if set.results and #set.results > 0 then
+    local results = {}
+    for _, id in ipairs(set.results) do
+      local r = run.results[id]
+      results[id] = r and (r.digest or r.status) or false
+    end
+    facts.results = results
+  end
+  return next(facts) and facts or nil
+end
+
+--- Looks a base key up.
+---@param run orrery.Run
+---@param base string
+---@param dynamic boolean may the step have recorded input sets?
+---@param space? string
+---@return table? record
+---@return string? full the full key of the record
+function memo.find(run, base, dynamic, space)
+  local store = run.store
+  if not store then return nil end
+  space = space or SPACE
+  if not dynamic then return unpack(store:get(space, base)), base end
+  local sets = unpack(store:get(SETS, base))
+  for _, set in ipairs(sets or {}) do
+    local full = key.full(base, memo.facts(run, set))
+    local record = unpack(store:get(space, full))
+    if record then return record, full end
+  end
+end
+
+local function in_place(run, out)
+  local full = run.root .. "/" .. out.path
+  if out.link then return fs.readlink(full) == out.link end
+  local d, fact = run.index:digest(full)
+  return d == out.digest and fact.kind ~= "link"
+    and (fact.mode & 73 ~= 0) == (out.mode & 73 ~= 0)
+end
+
+--- Are all outputs of a record in place and right?
+---@param run orrery.Run
+---@param record table
+---@return boolean
+function memo.clean(run, record)
+  for _, out in ipairs(record.outputs) do
+    if not in_place(run, out) then return false end
+  end
+  return true
+end
+
+local function put_back(run, out)
+  if out.link then
+    local ok, why = fs.safe_parent(run.root, out.path)
+    if not ok then return nil, why end
+    fs.remove(run.root .. "/" .. out.path)
+    return fs.symlink(out.link, run.root .. "/" .. out.path)
+  end
+  return run.store:restore(out.digest, run.root, out.path, out.mode)
+end
+
+--- Puts the outputs of a record back; what is in place and right is left alone.
+---@param run orrery.Run
+---@param record table
+---@return boolean ok false: a blob is gone or damaged, count it as a miss
+---@return string? why
+function memo.restore(run, record)
+  for _, out in ipairs(record.outputs) do
+    if not in_place(run, out) then
+      if out.digest and not run.store:has_blob(out.digest) then
+        return false, ("%s is no longer in the cache"):format(out.path)
+      end
+      local ok, why = put_back(run, out)
+      run.index:forget(run.root .. "/" .. out.path)
+      if not ok then return false, why and why.message end
+    end
+  end
+  return true
+end
+
+--- Removes what this step's last record put into its outputs and is unchanged since,
+--- except what 'keep' names.
+---@param run orrery.Run
+---@param last table? { outputs = … } of the last time
+---@param keep table<string, true>
+function memo.remove_stale(run, last, keep)
+  for _, out in ipairs(last and last.outputs or {}) do
+    if not keep[out.path] and fs.inside(out.path) and in_place(run, out) then
+      fs.remove(run.root .. "/" .. out.path)
+      run.index:forget(run.root .. "/" .. out.path)
+    end
+  end
+end
+
+-- One collected output as a fact: { path, digest, mode } or { path, link }.
+local function fact_of(run, path)
+  local full = run.root .. "/" .. path
+  local st = fs.lstat(full)
+  if not st then return nil end
+  if st.type == "link" then return { path = path, link = fs.readlink(full), mode = 511 } end
+  if st.type ~= "file" then return nil end
+  local d = run.index:digest(full)
+  return d and { path = path, digest = d, mode = st.mode }
+end
+
+--- The files that a step's declared outputs came to.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param specs orrery.PathSpec[] rendered
+---@return table[] facts sorted by path, without repeats
+---@return string[] missing declared outputs that are not there
+function memo.collect(run, step, specs)
+  local seen, facts, missing = {}, {}, {}
+  local function add(path)
+    local owner = inputs.owner(run, path)
+    if seen[path] or (owner and owner ~= step.id) then return false end
+    seen[path] = true
+    local f = fact_of(run, path)
+    if f then facts[#facts + 1] = f end
+    return f ~= nil
+  end
+  local patterns = {}
+  for _, spec in ipairs(specs) do
+    local st = not spec.glob and not spec.exclude and fs.lstat(run.root .. "/" .. spec.path)
+    if spec.exclude then
+      patterns[#patterns + 1] = "!" .. spec.path
+    elseif spec.glob then
+      patterns[#patterns + 1] = spec.path
+    elseif st and st.type == "dir" then
+      patterns[#patterns + 1] = spec.path .. "/**"
+    elseif not st and not spec.optional then
+      missing[#missing + 1] = spec.path
+    elseif st then
+      add(spec.path)
+    end
+  end
+  if #patterns > 0 then
+    local found = fs.glob(patterns, { root = run.root, ignore = false })
+    for _, p in ipairs(found or {}) do add(p) end
+    for _, spec in ipairs(specs) do
+      if spec.glob and not spec.optional and #(found or {}) == 0 then
+        missing[#missing + 1] = spec.path
+      end
+    end
+  end
+  table.sort(facts, function(a, b) return a.path < b.path end)
+  return facts, missing
+end
+
+--- A digest over collected outputs.
+---@param outputs table[]
+---@return string
+function memo.outputs_digest(outputs)
+  local list = {}
+  for i, o in ipairs(outputs) do
+    list[i] = { o.path, o.digest or "link:" .. o.link, o.mode & 64 ~= 0 }
+  end
+  return key.of(list)
+end
+
+local function contains_root(run, out)
+  if not out.digest then return false end
+  local st = fs.stat(run.root .. "/" .. out.path)
+  if not st or st.size > 4 * 1024 * 1024 then return false end
+  local text = fs.read(run.root .. "/" .. out.path)
+  return text ~= nil and text:find(run.root, 1, true) ~= nil
+end
+
+local function put_outputs(run, outputs)
+  for _, out in ipairs(outputs) do
+    if out.digest and not run.store:has_blob(out.digest) then
+      local d, why = run.store:put_file(run.root .. "/" .. out.path)
+      if not d then return nil, why end
+      if d ~= out.digest then
+        return nil, { code = "ECHANGED", message = out.path .. " changed while it was stored" }
+      end
+    end
+  end
+  return true
+end
+
+local function put_text(run, record, name)
+  local text = record[name]
+  if text and #text > INLINE then
+    local d = run.store:put_blob(text)
+    if d then record[name], record[name .. "_blob"] = nil, d end
+  end
+end
+
+--- The text of a log of a record, wherever it lies; nil when it is lost.
+---@param run orrery.Run
+---@param record table
+---@param name "stdout"|"stderr"
+---@return string?
+function memo.text(run, record, name)
+  local blob = record[name .. "_blob"]
+  if blob then return run.store:get_blob(blob) end
+  return record[name] or ""
+end
+
+--- Stores a result.
+---@param run orrery.Run
+---@param base string
+---@param set table? recorded input set
+---@param record table outputs, value, stdout, stderr, seconds, manifest
+---@param opts { ttl?: number, store?: boolean }
+---@return string? full key, nil when it could not be stored
+---@return any why
+function memo.store(run, base, set, record, opts)
+  local store = run.store
+  if opts.store ~= false then
+    local ok, why = put_outputs(run, record.outputs)
+    if not ok then return nil, why end
+  end
+  for _, out in ipairs(record.outputs) do
+    if contains_root(run, out) then
+      record.root = run.root
+      break
+    end
+  end
+  put_text(run, record, "stdout")
+  put_text(run, record, "stderr")
+  local facts = set and memo.facts(run, set)
+  local full = key.full(base, facts)
+  local bytes, why = pack.encode(record, "result")
+  if not bytes then return nil, why end
+  local ok, why2 = store:put(SPACE, full, bytes, { ttl = opts.ttl })
+  if not ok then return nil, why2 end
+  if set then
+    local sets = unpack(store:get(SETS, base)) or {}
+    local mine = pack.digest(set)
+    local kept = { set }
+    for _, s in ipairs(sets) do
+      if #kept < MAX_SETS and pack.digest(s) ~= mine then kept[#kept + 1] = s end
+    end
+    store:put(SETS, base, pack.encode(kept), { ttl = opts.ttl })
+  end
+  return full
+end
+
+return memo

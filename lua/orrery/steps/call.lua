@@ -1,0 +1,127 @@
+-- The kind `call`: a Lua function on a pool worker, or "module:function".
+local errors = require("orrery.kernel.errors")
+local func = require("orrery.core.func")
+local loop = require("orrery.kernel.loop")
+
+local call = {}
+
+-- Runs on the worker: gives the function a read-only ctx that records which results it reads.
+local function enter(fn, data)
+  return require("orrery.run.callee").call(fn, data)
+end
+
+local function by_name(name)
+  local mod, field = name:match("^([%w_%.]+):([%w_]+)$")
+  if not mod then
+    errors.raise("call", ("call: '%s' is not a function; write \"module:function\""):format(name))
+  end
+  return function(ctx) return require(mod)[field](ctx) end, mod, field
+end
+
+--- The function of a step.
+---@param step orrery.Step
+---@return function
+function call.target(step)
+  if type(step.action) == "function" then return step.action end
+  return (by_name(step.action))
+end
+
+--- The parts of the key that belong to a function.
+---@param r orrery.Run
+---@param step orrery.Step
+---@param ctx table
+---@return table parts
+---@return table prepared
+function call.prepare(r, step, ctx)
+  local fn = call.target(step)
+  local bytes, info = func.dump(fn, { modules = r.workflow.reads and r.workflow.reads.modules })
+  if not bytes then errors.raise("call", info.message, { class = "call" }) end
+  local parts = { identity = info.identity, upvalues = info.upvalues }
+  if type(step.action) == "string" then
+    parts.command = step.action
+    local mod = step.action:match("^([^:]+)")
+    local digests = r.workflow.reads and r.workflow.reads.modules or {}
+    parts.module = digests[mod]
+  end
+  parts.ctx = { params = r.values, item = ctx.item, matrix = ctx.matrix, args = ctx.args }
+  return parts, { fn = fn, shown = info.source }
+end
+
+-- The part of the ctx that goes to the worker: plain values only.
+local function data_of(r, step, ctx)
+  local results, seen = {}, {}
+  local function add(ids)
+    for _, id in ipairs(ids or {}) do
+      if not seen[id] then
+        seen[id] = true
+        results[id] = r.results[id]
+        local node = r.workflow.by_id[id]
+        if node then
+          add(node.needs)
+          add(node.after)
+        end
+      end
+    end
+  end
+  add(step.needs)
+  add(step.after)
+  local group = step.group
+  while group do
+    add(group.needs)
+    add(group.after)
+    group = group.parent
+  end
+  return { params = ctx.params, results = results, env = ctx.env, with = ctx.with,
+    item = ctx.item, matrix = ctx.matrix, inputs = ctx.inputs, outputs = ctx.outputs,
+    attempt = ctx.attempt, feedback = ctx.feedback, run = ctx.run, step = ctx.step,
+    args = ctx.args, root = r.root }
+end
+
+local impure_words = { clock = "the clock", random = "randomness", process = "a process",
+  write = "writing a file", http = "HTTP", run = "run.id", attempt = "attempt" }
+
+-- Turns the worker's facts into a recorded input set and what forbids storing.
+local function recorded(facts, read)
+  local set = { files = facts.reads, env = facts.env, results = read.results }
+  local impure
+  for word in pairs(facts.impure or {}) do impure = impure_words[word] or word end
+  if read.run then impure = "run.id" end
+  if read.attempt then impure = "attempt" end
+  return set, impure
+end
+
+local function failed(e)
+  local message = type(e) == "table" and e.message or tostring(e)
+  return { class = type(e) == "table" and e.class or "error", message = message,
+    code = type(e) == "table" and e.code or nil,
+    traceback = type(e) == "table" and e.traceback or nil }
+end
+
+--- Executes on a worker; suspends until the value is there.
+---@param r orrery.Run
+---@param step orrery.Step
+---@param prepared table
+---@param job { ctx: table, timeout?: number }
+---@return table outcome value, stdout (what it printed), set, impure, error
+function call.execute(r, step, prepared, job)
+  local id = r.loop:submit(enter, { prepared.fn, data_of(r, step, job.ctx) },
+    { root = r.root, cwd = job.cwd })
+  local res = loop.await(id, job.timeout)
+  if res == nil or res.timed_out then
+    r.loop:workers():cancel(id)
+    return { stdout = "", stderr = "", error = { class = "timeout",
+      message = ("timed out after %s"):format(tostring(step.fields.timeout)) } }
+  end
+  local facts = res.facts or {}
+  local out = { stdout = facts.log or "", stderr = "" }
+  if not res.ok then
+    out.error = failed(res.error)
+    if out.error.code == "ECANCELLED" then out.error.class = "cancelled" end
+    return out
+  end
+  out.value = res.value.value
+  out.set, out.impure = recorded(facts, res.value.read)
+  return out
+end
+
+return call
