@@ -156,12 +156,16 @@
 ---@class core.Loop
 ---@field wait fun(self, timeout?: number): core.Event[]  blocks until something happened, or timeout seconds
 ---@field timer fun(self, seconds: number): integer      one shot; event { kind = "timer", id }
----@field signal fun(self, name: string): integer?, orrery.Err?   "INT", "TERM", "HUP", "WINCH", "TSTP"; event { kind = "signal", id, name }
+---@field signal fun(self, name: string): integer?, orrery.Err?   "INT", "TERM", "HUP", "WINCH", "TSTP", "CONT"; event { kind = "signal", id, name }
 ---@field readable fun(self, fd: integer): integer?, orrery.Err?  one shot; event { kind = "readable", id }
 ---@field watch fun(self, dir: string): integer?, orrery.Err?     event { kind = "change", id, name }
 ---@field spawn fun(self, spec: core.Spawn): core.Child?, orrery.Err?
 ---@field forget fun(self, id: integer)                  cancels a timer, signal, readable, watch
----@field waker fun(self, id: integer): userdata         thread-safe wake-up: event { kind = "wake", id }
+---@field suspend fun(self)                              ^Z: stops the children and this process until continued; done by the loop itself unless "TSTP" is subscribed
+---@field waker fun(self, id: integer): core.Waker       thread-safe wake-up: event { kind = "wake", id } with the caller's own number
+---@field close fun(self)                               kills the children that still run
+---@class core.Waker
+---@field notify fun(self)
 ---@field close fun(self)
 ---@class core.Spawn
 ---@field argv string[]
@@ -185,6 +189,10 @@
 ---@field signal? string         exit: "KILL" …
 ---@field timed_out? boolean
 ---@field killed? boolean        ended by Child:kill
+---@field truncated? boolean     output beyond the limit was dropped
+---@field name? string           signal, change
+---@field stream? 1|2            output
+---@field data? string           output
 ---@field stdout? string
 ---@field stderr? string
 ---@field cpu? number            seconds, user + system

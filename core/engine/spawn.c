@@ -1,0 +1,337 @@
+/*
+ * spawn: starting a child. posix_spawn does the work between fork and exec
+ * without copying our page tables; everything that needs a decision or memory
+ * happens before it.
+ */
+#include "engine/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/xalloc.h"
+#include "engine/child.h"
+#include "engine/job.h"
+#include "engine/program.h"
+
+#define TAG_NAME "ORRERY_STEP="
+
+extern char **environ;
+
+/* What lives only while a child is being started. */
+struct start {
+    const struct orr_spec *spec;
+    struct orr_child *c;
+    struct orr_buf file;     /* the program, NUL-terminated */
+    const char **env;        /* owned array of borrowed strings, or NULL */
+    char *tag;               /* owned "ORRERY_STEP=…" */
+    int in, out[2];          /* the child's ends; in may be borrowed */
+    bool own_in, foreground; /* close 'in'; hand over the terminal */
+};
+
+/* --- environment ----------------------------------------------------------*/
+
+static const char *const *given_env(const struct orr_spec *spec)
+{
+    return spec->env ? spec->env : (const char *const *)environ;
+}
+
+static const char *env_value(const char *const *env, const char *name, size_t n)
+{
+    for (; *env; env++)
+        if (!strncmp(*env, name, n))
+            return *env + n;
+    return NULL;
+}
+
+/* The tag comes first: whoever looks for it in /proc finds it at once. */
+static int make_env(struct start *st, struct orr_err *e)
+{
+    const char *const *from = given_env(st->spec);
+    if (!st->spec->tag)
+        return 0;
+    size_t n = 0, k = 0, head = sizeof TAG_NAME - 1;
+    size_t tail = strlen(st->spec->tag) + 1;
+    while (from[n])
+        n++;
+    st->env = malloc((n + 2) * sizeof *st->env);
+    st->tag = malloc(head + tail);
+    if (!st->env || !st->tag)
+        return orr_err_set(e, ORR_ENOMEM, "out of memory");
+    memcpy(st->tag, TAG_NAME, head);
+    memcpy(st->tag + head, st->spec->tag, tail);
+    st->env[k++] = st->tag;
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(from[i], TAG_NAME, sizeof TAG_NAME - 1) != 0)
+            st->env[k++] = from[i];
+    st->env[k] = NULL;
+    return 0;
+}
+
+/* --- descriptors ----------------------------------------------------------*/
+
+/* Bytes to feed go through an anonymous file: nothing to write later, no
+ * broken pipe, and the child reads them at its own pace. */
+static int open_input(struct start *st, struct orr_err *e)
+{
+    const struct orr_spec *spec = st->spec;
+    st->in = -1;
+    if (spec->input == ORR_STDIN_INHERIT)
+        return 0;
+    st->in = orr_loop_null(st->c->src.loop);
+    if (spec->input == ORR_STDIN_NULL || !spec->size)
+        return 0;
+    int fd = memfd_create("stdin", MFD_CLOEXEC);
+    if (fd < 0)
+        return orr_err_errno(e, errno, "standard input of a child");
+    st->in = fd;
+    st->own_in = true;
+    const char *at = spec->bytes;
+    for (size_t left = spec->size; left;) {
+        ssize_t n = write(fd, at, left);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return orr_err_errno(e, errno, "standard input of a child");
+        at += n;
+        left -= (size_t)n;
+    }
+    lseek(fd, 0, SEEK_SET);
+    return 0;
+}
+
+/* Only our end must not block; the flag belongs to one end. */
+static int open_pipe(struct start *st, int i, struct orr_err *e)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return orr_err_errno(e, errno, "output pipe of a child");
+    st->c->out[i] = fds[0];
+    st->out[i] = fds[1];
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static int open_output(struct start *st, struct orr_err *e)
+{
+    int rc = 0;
+    if (st->spec->output != ORR_OUTPUT_INHERIT)
+        rc = open_pipe(st, 0, e);
+    if (rc == 0 && st->spec->output == ORR_OUTPUT_CAPTURE)
+        rc = open_pipe(st, 1, e);
+    return rc;
+}
+
+static void close_all(struct start *st)
+{
+    for (int i = 0; i < 2; i++)
+        if (st->out[i] >= 0)
+            close(st->out[i]);
+    if (st->own_in)
+        close(st->in);
+}
+
+/* --- posix_spawn ----------------------------------------------------------*/
+
+static int plan_files(struct start *st, posix_spawn_file_actions_t *fa)
+{
+    const struct orr_spec *spec = st->spec;
+    int err = st->out[1] >= 0 ? st->out[1] : st->out[0]; // merge: one pipe
+    int rc = 0;
+    if (spec->cwd)
+        rc = posix_spawn_file_actions_addchdir_np(fa, spec->cwd);
+    if (!rc && st->in >= 0)
+        rc = posix_spawn_file_actions_adddup2(fa, st->in, 0);
+    if (!rc && st->out[0] >= 0)
+        rc = posix_spawn_file_actions_adddup2(fa, st->out[0], 1);
+    if (!rc && err >= 0)
+        rc = posix_spawn_file_actions_adddup2(fa, err, 2);
+    if (!rc && st->foreground)
+        rc = posix_spawn_file_actions_addtcsetpgrp_np(fa, st->c->tty);
+    return rc;
+}
+
+static int plan_attr(posix_spawnattr_t *attr)
+{
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    posix_spawnattr_setsigdefault(attr, &all);
+    posix_spawnattr_setsigmask(attr, &none);
+    posix_spawnattr_setpgroup(attr, 0);
+    return posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP |
+                                              POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETSIGMASK);
+}
+
+/* A script without "#!" is the shell's, as execvp and make have it. */
+static int run_as_script(struct start *st, const posix_spawn_file_actions_t *fa,
+                         const posix_spawnattr_t *attr, char *const *env)
+{
+    size_t n = 0;
+    while (st->spec->argv[n])
+        n++;
+    const char **argv = malloc((n + 2) * sizeof *argv);
+    if (!argv)
+        return ENOMEM;
+    argv[0] = "/bin/sh";
+    argv[1] = (const char *)st->file.data;
+    memcpy(argv + 2, st->spec->argv + 1, n * sizeof *argv);
+    int sys =
+        posix_spawn(&st->c->pid, argv[0], fa, attr, (char *const *)argv, env);
+    free(argv);
+    return sys;
+}
+
+/* Returns an errno. */
+static int launch(struct start *st)
+{
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t attr;
+    const char *const *env = st->env ? st->env : given_env(st->spec);
+    char *const *envp = (char *const *)env;
+    posix_spawn_file_actions_init(&fa);
+    posix_spawnattr_init(&attr);
+    int sys = plan_files(st, &fa);
+    if (!sys)
+        sys = plan_attr(&attr);
+    if (!sys)
+        sys = posix_spawn(&st->c->pid, (const char *)st->file.data, &fa, &attr,
+                          (char *const *)st->spec->argv, envp);
+    if (sys == ENOEXEC)
+        sys = run_as_script(st, &fa, &attr, envp);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&fa);
+    return sys;
+}
+
+/* --- failures -------------------------------------------------------------*/
+
+static int bad_cwd(const char *cwd, struct orr_err *e)
+{
+    struct stat st;
+    int sys = 0;
+    if (stat(cwd, &st) < 0)
+        sys = errno;
+    else if (!S_ISDIR(st.st_mode))
+        sys = ENOTDIR;
+    else if (access(cwd, X_OK) < 0)
+        sys = errno;
+    return sys ? orr_err_errno(e, sys, "working directory %s", cwd) : 0;
+}
+
+/* posix_spawn says only an errno; find out what it was about. */
+static int explain(const struct start *st, int sys, struct orr_err *e)
+{
+    const char *name = st->spec->argv[0];
+    if (st->spec->cwd && bad_cwd(st->spec->cwd, e) < 0)
+        return e ? e->rc : ORR_ESYS;
+    if (sys == ENOENT)
+        return orr_err_errno(e, sys,
+                             "cannot run '%s': the interpreter of %s is "
+                             "missing",
+                             name, (const char *)st->file.data);
+    return orr_err_errno(e, sys, "cannot run '%s'", name);
+}
+
+/* --- the way --------------------------------------------------------------*/
+
+static int prepare(struct start *st, struct orr_err *e)
+{
+    const struct orr_spec *spec = st->spec;
+    const char *path = env_value(given_env(spec), "PATH=", 5);
+    int rc = orr_program_find(spec->argv[0], path, spec->cwd, &st->file, e);
+    if (rc < 0 && spec->cwd) {
+        struct orr_err other;
+        if (bad_cwd(spec->cwd, &other) < 0 && e)
+            *e = other;
+    }
+    if (rc == 0)
+        rc = make_env(st, e);
+    if (rc == 0)
+        rc = open_input(st, e);
+    if (rc == 0)
+        rc = open_output(st, e);
+    return rc;
+}
+
+/* The process runs; from here on it is the loop's, or is killed again. */
+static int adopt(struct orr_loop *loop, struct orr_child *c, struct orr_err *e)
+{
+    c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+    int sys = c->pidfd < 0 ? errno : orr_child_adopt(loop, c);
+    if (!sys) {
+        orr_job_enter(c);
+        return 0;
+    }
+    kill(-c->pid, SIGKILL);
+    waitpid(c->pid, NULL, 0);
+    if (c->pidfd >= 0)
+        close(c->pidfd);
+    return orr_err_errno(e, sys, "watching a child");
+}
+
+static struct orr_child *make_child(struct orr_loop *loop,
+                                    const struct orr_spec *spec)
+{
+    struct orr_child *c = orr_xalloc(sizeof *c);
+    c->src.loop = loop;
+    c->exit = orr_xalloc(sizeof *c->exit);
+    c->pidfd = c->out[0] = c->out[1] = c->tty = -1;
+    c->live = spec->live;
+    c->limit = spec->limit;
+    c->grace = spec->grace;
+    c->tag = spec->tag ? orr_xstrdup(spec->tag) : NULL;
+    c->started = orr_clock_mono();
+    if (spec->timeout > 0 && spec->timeout < 1e9)
+        c->end_by = c->started + (uint64_t)(spec->timeout * 1e9);
+    return c;
+}
+
+static void unmake_child(struct orr_child *c)
+{
+    for (int i = 0; i < 2; i++)
+        if (c->out[i] >= 0)
+            close(c->out[i]);
+    if (c->tty >= 0)
+        close(c->tty);
+    free(c->exit);
+    free(c->tag);
+    free(c);
+}
+
+int orr_spawn(struct orr_loop *loop, const struct orr_spec *spec, int64_t *id,
+              pid_t *pid, struct orr_err *e)
+{
+    struct orr_child *c = make_child(loop, spec);
+    struct start st = {.spec = spec, .c = c, .in = -1, .out = {-1, -1}};
+    int rc = prepare(&st, e);
+    if (rc == 0) {
+        st.foreground = orr_job_prepare(loop, c, spec->tty);
+        int sys = launch(&st);
+        if (sys)
+            rc = explain(&st, sys, e);
+    }
+    close_all(&st);
+    if (rc == 0)
+        rc = adopt(loop, c, e);
+    if (rc == 0) {
+        *id = c->src.id;
+        *pid = c->pid;
+    } else {
+        unmake_child(c);
+    }
+    free(st.env);
+    free(st.tag);
+    orr_buf_fini(&st.file);
+    return rc;
+}
