@@ -1,0 +1,52 @@
+/* tempfile: random names and O_EXCL. */
+#include "engine/tempfile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int orr_tempfile_open(int dirfd, const char *prefix,
+                      char name[ORR_TEMPFILE_NAME], struct orr_err *e)
+{
+    for (int i = 0; i < 16; i++) {
+        uint64_t salt = 0;
+        if (getrandom(&salt, sizeof salt, 0) < 0)
+            break;
+        snprintf(name, ORR_TEMPFILE_NAME, "%.20s%016" PRIx64, prefix, salt);
+        int fd = openat(dirfd, name,
+                        O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                        0600);
+        if (fd >= 0)
+            return fd;
+        if (errno != EEXIST)
+            break;
+    }
+    int sys = errno;
+    name[0] = '\0';
+    return orr_err_errno(e, sys, "create a temporary file");
+}
+
+void orr_tempfile_sweep(int dirfd, int64_t before)
+{
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    struct dirent *d;
+    while ((d = readdir(dir))) {
+        struct stat st;
+        if (d->d_name[0] != '.' &&
+            !fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+            S_ISREG(st.st_mode) && st.st_mtime < before)
+            unlinkat(fd, d->d_name, 0);
+    }
+    closedir(dir);
+}
