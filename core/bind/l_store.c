@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "bind/bind.h"
+#include "bind/box.h"
 #include "bind/openers.h"
 #include "engine/store.h"
 
@@ -61,16 +62,19 @@ static uint64_t opt_bytes(lua_State *L, int arg, const char *name,
     return (uint64_t)v;
 }
 
-static void opt_table(lua_State *L, int arg)
+static void opt_table(lua_State *L, int arg, const char *const *known)
 {
-    if (!lua_isnoneornil(L, arg))
-        luaL_checktype(L, arg, LUA_TTABLE);
+    if (lua_isnoneornil(L, arg))
+        return;
+    luaL_checktype(L, arg, LUA_TTABLE);
+    orr_check_options(L, arg, known);
 }
 
 static int l_open(lua_State *L)
 {
     const char *dir = luaL_checkstring(L, 1);
-    opt_table(L, 2);
+    static const char *const known[] = {"max_bytes", "max_age", NULL};
+    opt_table(L, 2, known);
     struct orr_store_opts o = {.max_bytes = opt_bytes(L, 2, "max_bytes", 0),
                                .max_age = opt_ns(L, 2, "max_age", 0)};
     struct orr_store **ud = lua_newuserdatauv(L, sizeof *ud, 0);
@@ -82,7 +86,8 @@ static int l_open(lua_State *L)
     return 1;
 }
 
-/* --- records --------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------
+ */
 
 static int s_put(lua_State *L)
 {
@@ -91,7 +96,8 @@ static int s_put(lua_State *L)
     const char *space = luaL_checklstring(L, 2, &space_len);
     const char *key = luaL_checklstring(L, 3, &key_len);
     const char *bytes = luaL_checklstring(L, 4, &n);
-    opt_table(L, 5);
+    static const char *const known[] = {"ttl", NULL};
+    opt_table(L, 5, known);
     uint64_t ttl = opt_ns(L, 5, "ttl", 0);
     struct orr_err e;
     if (orr_store_put(s, space, space_len, key, key_len, bytes, n, ttl, &e) < 0)
@@ -147,7 +153,8 @@ static int s_refresh(lua_State *L)
     return 1;
 }
 
-/* --- blobs ----------------------------------------------------------------- */
+/* --- blobs -----------------------------------------------------------------
+ */
 
 static int s_put_blob(lua_State *L)
 {
@@ -175,19 +182,26 @@ static int s_put_file(lua_State *L)
     return 2;
 }
 
+static void fini_buf(void *b)
+{
+    orr_buf_fini(b);
+}
+
 static int s_get_blob(lua_State *L)
 {
     struct orr_store *s = check_store(L);
     struct orr_digest d;
     check_digest(L, 2, &d);
-    struct orr_buf b = {0};
+    struct orr_buf *b = orr_box_new(L, sizeof *b, fini_buf); // box
     struct orr_err e;
-    int rc = orr_store_get_blob(s, &d, &b, &e);
-    if (rc < 0) {
-        orr_buf_fini(&b);
-        return rc == ORR_ENOENT ? 0 : orr_fail(L, &e);
-    }
-    return orr_push_buf(L, &b);
+    int rc = orr_store_get_blob(s, &d, b, &e);
+    if (rc == ORR_ENOENT)
+        return 0;
+    if (rc < 0)
+        return orr_fail(L, &e);
+    lua_pushlstring(L, b->len ? (const char *)b->data : "", b->len);
+    orr_buf_fini(b); // box bytes
+    return 1;
 }
 
 static int s_has_blob(lua_State *L)
@@ -215,7 +229,8 @@ static int s_restore(lua_State *L)
     return 1;
 }
 
-/* --- upkeep ---------------------------------------------------------------- */
+/* --- upkeep ----------------------------------------------------------------
+ */
 
 static void set_count(lua_State *L, const char *name, uint64_t v)
 {
@@ -251,7 +266,9 @@ static int s_stats(lua_State *L)
 static int s_prune(lua_State *L)
 {
     struct orr_store *s = check_store(L);
-    opt_table(L, 2);
+    static const char *const known[] = {"max_bytes", "max_age", "expired",
+                                        NULL};
+    opt_table(L, 2, known);
     struct orr_store_limits l = {
         .max_bytes = opt_bytes(L, 2, "max_bytes", UINT64_MAX),
         .max_age = opt_ns(L, 2, "max_age", UINT64_MAX)};
@@ -302,7 +319,8 @@ static int s_close(lua_State *L)
     return 0;
 }
 
-/* --- locks ----------------------------------------------------------------- */
+/* --- locks -----------------------------------------------------------------
+ */
 
 static int s_try_lock(lua_State *L)
 {

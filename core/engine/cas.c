@@ -22,7 +22,8 @@ static void name_of(const struct orr_digest *d, char out[NAME])
     snprintf(out, NAME, "cas/%.2s/%s", hex, hex);
 }
 
-/* --- putting --------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------
+ */
 
 static int open_temp(const struct orr_cas *c, char name[ORR_TEMPFILE_NAME],
                      struct orr_err *e)
@@ -95,7 +96,8 @@ int orr_cas_put_fd(const struct orr_cas *c, int from, const char *what,
     return 0;
 }
 
-/* --- using ----------------------------------------------------------------- */
+/* --- using -----------------------------------------------------------------
+ */
 
 bool orr_cas_has(const struct orr_cas *c, const struct orr_digest *d,
                  uint64_t *size)
@@ -213,14 +215,15 @@ void orr_cas_del(const struct orr_cas *c, const struct orr_digest *d)
     unlinkat(c->dirfd, name, 0);
 }
 
-/* --- walking --------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------
+ */
 
 static int walk_dir(const struct orr_cas *c, const char *path,
                     orr_cas_each *each, void *ctx)
 {
     int rc = 0;
-    int fd = openat(c->dirfd, path,
-                    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int fd =
+        openat(c->dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
         if (fd >= 0)

@@ -127,7 +127,8 @@ int orr_catalog_reserve(struct orr_catalog *c, size_t n)
     return 0;
 }
 
-/* --- counters -------------------------------------------------------------- */
+/* --- counters --------------------------------------------------------------
+ */
 
 bool orr_entry_live(const struct orr_entry *t)
 {
@@ -168,7 +169,8 @@ int orr_catalog_rebuild(struct orr_catalog *c)
     return 0;
 }
 
-/* --- spaces and segments --------------------------------------------------- */
+/* --- spaces and segments ---------------------------------------------------
+ */
 
 int orr_catalog_space(struct orr_catalog *c, const void *name, size_t n,
                       bool make)
@@ -185,8 +187,8 @@ int orr_catalog_space(struct orr_catalog *c, const void *name, size_t n,
     c->spaces = p;
     if (orr_map_put(&c->space_ids, name, n, c->nspaces) < 0)
         return -1;
-    p[c->nspaces] = (struct orr_space){.name = orr_xmemdup0(name, n),
-                                       .len = (uint16_t)n};
+    p[c->nspaces] =
+        (struct orr_space){.name = orr_xmemdup0(name, n), .len = (uint16_t)n};
     return (int)c->nspaces++;
 }
 
@@ -203,7 +205,8 @@ ptrdiff_t orr_catalog_seg(struct orr_catalog *c, uint64_t id)
     return (ptrdiff_t)c->nsegs++;
 }
 
-/* --- changes --------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------
+ */
 
 void orr_catalog_drop(struct orr_catalog *c, size_t entry)
 {
@@ -262,8 +265,7 @@ static struct orr_entry entry_of(const struct orr_frame *f, size_t seg,
 
 static int add(struct orr_catalog *c, const struct orr_entry *t, uint16_t day)
 {
-    if (c->count + 2 >= UINT32_MAX ||
-        orr_catalog_reserve(c, c->count + 1) < 0)
+    if (c->count + 2 >= UINT32_MAX || orr_catalog_reserve(c, c->count + 1) < 0)
         return ORR_ENOMEM;
     if ((c->slot_used + 1) * 4 > c->slot_cap * 3 &&
         grow_slots(c, c->count + 1) < 0)

@@ -51,7 +51,8 @@ static int damaged(struct orr_err *e)
                        "the cache's index is damaged; it will be made again");
 }
 
-/* --- loading --------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------
+ */
 
 /* Reads exactly the parts; anything else is damage. */
 static int read_parts(int fd, off_t at, struct iovec *v, int n,
@@ -197,7 +198,8 @@ int orr_catalogfile_load(struct orr_catalog *c, int dirfd, struct orr_err *e)
     return 0;
 }
 
-/* --- saving ---------------------------------------------------------------- */
+/* --- saving ----------------------------------------------------------------
+ */
 
 /* Appends the tables; 'renumber' maps segments to rows, gone ones to none. */
 static int put_tables(const struct orr_catalog *c, struct orr_buf *b,

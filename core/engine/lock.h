@@ -25,7 +25,10 @@ struct orr_locks {
 };
 
 /* An empty set of locks; the file is opened by the first try. */
-#define ORR_LOCKS_INIT {.fd = -1}
+#define ORR_LOCKS_INIT                                                         \
+    {                                                                          \
+        .fd = -1                                                               \
+    }
 
 /* Tries to take 'name' in the file 'file' of directory 'dirfd' (AT_FDCWD for a
  * plain path). 0 and the place to release in '*place'; ORR_EBUSY when somebody

@@ -25,7 +25,10 @@ struct orr_restore {
     char *name;                   /* owned; the target's last component */
     const char *at;               /* borrowed; rel, for messages */
 };
-#define ORR_RESTORE_INIT {.dirfd = -1, .fd = -1}
+#define ORR_RESTORE_INIT                                                       \
+    {                                                                          \
+        .dirfd = -1, .fd = -1                                                  \
+    }
 
 /* Begins to write 'rel' under the open directory 'rootfd'. Absolute paths,
  * ".." and symlinks on the way are ORR_EUNSAFE. */

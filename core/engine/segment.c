@@ -18,8 +18,10 @@
 #include "engine/lock.h"
 
 enum { MAGIC = 0x4652524F /* "ORRF" */, VERSION = 1 };
-enum { MAX_FRAME = ORR_FRAME_HEADER + ORR_FRAME_MAX_SPACE + ORR_FRAME_MAX_KEY +
-                   ORR_FRAME_MAX_PAYLOAD + 8 };
+enum {
+    MAX_FRAME = ORR_FRAME_HEADER + ORR_FRAME_MAX_SPACE + ORR_FRAME_MAX_KEY +
+                ORR_FRAME_MAX_PAYLOAD + 8
+};
 /* A scan reads this much at a time: always more than one frame. */
 enum { WINDOW = 1024 * 1024 };
 _Static_assert((int)MAX_FRAME < (int)WINDOW, "a window holds any frame");
@@ -232,8 +234,8 @@ static int fill(struct window *w, int fd, uint64_t at, struct orr_err *e)
     w->n = 0;
     w->eof = 0;
     while (w->n < WINDOW && !w->eof) {
-        ssize_t r = pread(fd, w->bytes + w->n, WINDOW - w->n,
-                          (off_t)(at + w->n));
+        ssize_t r =
+            pread(fd, w->bytes + w->n, WINDOW - w->n, (off_t)(at + w->n));
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)

@@ -75,7 +75,10 @@ struct orr_segment {
     uint64_t id;
     uint64_t size; /* where the next frame goes */
 };
-#define ORR_SEGMENT_INIT {.fd = -1}
+#define ORR_SEGMENT_INIT                                                       \
+    {                                                                          \
+        .fd = -1                                                               \
+    }
 
 /* The file name of a segment: 16 hex digits and a NUL. */
 void orr_segment_name(uint64_t id, char out[17]);

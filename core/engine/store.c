@@ -25,7 +25,8 @@ uint16_t orr_store_today(const struct orr_store *s)
     return (uint16_t)(s->wall() / 1000000000u / ORR_DAY_S);
 }
 
-/* --- seeing ---------------------------------------------------------------- */
+/* --- seeing ----------------------------------------------------------------
+ */
 
 int orr_store_seg_fd(struct orr_store *s, size_t seg)
 {
@@ -146,7 +147,8 @@ ptrdiff_t orr_store_find(struct orr_store *s, const unsigned char *hash)
     return find_live(s, hash);
 }
 
-/* --- opening --------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------
+ */
 
 static int make_dirs(const char *dir, struct orr_err *e)
 {
@@ -219,7 +221,8 @@ int orr_store_open(const char *dir, const struct orr_store_opts *o,
     return 0;
 }
 
-/* --- stats, locks, closing ------------------------------------------------- */
+/* --- stats, locks, closing -------------------------------------------------
+ */
 
 void orr_store_stats(const struct orr_store *s, struct orr_store_stats *out)
 {

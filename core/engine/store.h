@@ -38,9 +38,9 @@ enum {
 };
 
 struct orr_store_opts {
-    uint64_t max_bytes;       /* kept by closing; 0: 10 GiB */
-    uint64_t max_age;         /* nanoseconds unused; 0: 30 days */
-    uint64_t (*wall)(void);   /* clock; NULL: the real one */
+    uint64_t max_bytes;     /* kept by closing; 0: 10 GiB */
+    uint64_t max_age;       /* nanoseconds unused; 0: 30 days */
+    uint64_t (*wall)(void); /* clock; NULL: the real one */
 };
 
 /* Opens or makes the store. 'o' may be NULL. A damaged one opens as what is
@@ -86,8 +86,7 @@ int orr_store_put_blob(struct orr_store *s, const void *bytes, size_t n,
 
 /* Stores a regular file's contents; follows symlinks. */
 int orr_store_put_file(struct orr_store *s, const char *path,
-                       struct orr_digest *d, uint64_t *size,
-                       struct orr_err *e);
+                       struct orr_digest *d, uint64_t *size, struct orr_err *e);
 
 /* Appends the verified bytes to 'out'. ORR_ENOENT: not there, or corrupt and
  * now dropped. */

@@ -96,8 +96,8 @@ static int read_small(int fd, const char *path, unsigned char *out, size_t *n,
 {
     *n = 0;
     while (*n <= ORR_STORE_INLINE_BLOB) {
-        ssize_t r = pread(fd, out + *n, ORR_STORE_INLINE_BLOB + 1 - *n,
-                          (off_t)*n);
+        ssize_t r =
+            pread(fd, out + *n, ORR_STORE_INLINE_BLOB + 1 - *n, (off_t)*n);
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)
@@ -152,7 +152,8 @@ int orr_store_put_file(struct orr_store *s, const char *path,
     return 0;
 }
 
-/* --- using ----------------------------------------------------------------- */
+/* --- using -----------------------------------------------------------------
+ */
 
 static int no_blob(const struct orr_digest *d, struct orr_err *e)
 {
@@ -215,8 +216,8 @@ static int deliver(struct orr_store *s, const struct orr_digest *d,
         bool inline_one = i >= 0 && s->cat.entries[i].type == ORR_FRAME_BLOB;
         if (i >= 0 && (rc == ORR_ECORRUPT || !inline_one))
             orr_store_discard(s, (size_t)i);
-        if (to->fd >= 0 && (ftruncate(to->fd, 0) < 0 ||
-                            lseek(to->fd, 0, SEEK_SET) < 0))
+        if (to->fd >= 0 &&
+            (ftruncate(to->fd, 0) < 0 || lseek(to->fd, 0, SEEK_SET) < 0))
             return orr_err_errno(e, errno, "start a file again");
         orr_store_refresh(s, NULL);
     }

@@ -15,7 +15,8 @@
 /* Segments over this are left alone; the next write takes another. */
 #define SEGMENT_FULL (64ull << 20)
 
-/* --- writing --------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------
+ */
 
 /* Makes a segment whose writer is gone ours, when it has room. */
 static int adopt(struct orr_store *s, size_t i, struct orr_err *e)
@@ -166,7 +167,8 @@ int orr_store_del(struct orr_store *s, const char *space, size_t space_len,
     return rc < 0 ? rc : 1;
 }
 
-/* --- reading --------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------
+ */
 
 int orr_store_read(struct orr_store *s, const struct orr_entry *t,
                    struct orr_frame *f, struct orr_err *e)

@@ -44,7 +44,8 @@ static uint64_t last_use(const struct orr_catalog *c, size_t i)
     return made / day_ns >= c->days[i] ? made : end;
 }
 
-/* --- choosing -------------------------------------------------------------- */
+/* --- choosing --------------------------------------------------------------
+ */
 
 static int choose_expired(struct orr_store *s, struct victims *v,
                           struct orr_err *e)
@@ -145,7 +146,8 @@ static int choose_excess(struct orr_store *s, uint64_t max_bytes,
     return 0;
 }
 
-/* --- removing -------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------
+ */
 
 static int batch_del(struct orr_store *s, size_t entry, struct orr_err *e)
 {
@@ -237,7 +239,8 @@ int orr_store_prune(struct orr_store *s, const struct orr_store_limits *l,
     return 0;
 }
 
-/* --- clearing -------------------------------------------------------------- */
+/* --- clearing --------------------------------------------------------------
+ */
 
 static int drop_file(void *ctx, const struct orr_digest *d, uint64_t size)
 {
@@ -255,9 +258,8 @@ int orr_store_clear(struct orr_store *s, const char *space, size_t n,
     if (rc < 0)
         return rc;
     uint64_t before = s->cat.records + s->cat.blobs;
-    struct orr_frame f = {.type = ORR_FRAME_CLEAR,
-                          .space = space ? space : "",
-                          .space_len = n};
+    struct orr_frame f = {
+        .type = ORR_FRAME_CLEAR, .space = space ? space : "", .space_len = n};
     if (space && orr_catalog_space(&s->cat, space, n, false) < 0) {
         *removed = 0;
         return 0;

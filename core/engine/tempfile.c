@@ -18,9 +18,9 @@ int orr_tempfile_open(int dirfd, const char *prefix,
         if (getrandom(&salt, sizeof salt, 0) < 0)
             break;
         snprintf(name, ORR_TEMPFILE_NAME, "%.20s%016" PRIx64, prefix, salt);
-        int fd = openat(dirfd, name,
-                        O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                        0600);
+        int fd =
+            openat(dirfd, name,
+                   O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd >= 0)
             return fd;
         if (errno != EEXIST)

@@ -223,7 +223,8 @@
 ---@field prune fun(self, opts: { max_bytes?: integer, max_age?: number, expired?: boolean }): { removed: integer, bytes: integer }?, orrery.Err?
 ---@field clear fun(self, space?: string): integer?, orrery.Err?
 ---@field verify fun(self): { checked: integer, corrupt: integer }?, orrery.Err?
----@field try_lock fun(self, name: string): core.Lock?    nil when another process holds it; several names share one byte-range file
+---@field refresh fun(self): true?, orrery.Err?   looks for other processes' records now; else at most every 10 ms, and after a lock was taken
+---@field try_lock fun(self, name: string): core.Lock?, orrery.Err?    nil when another process holds it; several names share one byte-range file
 ---@field close fun(self)
 ---@class core.Lock
 ---@field close fun(self)
