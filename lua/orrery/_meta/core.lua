@@ -109,11 +109,14 @@
 ---@field ino integer
 ---@field dev integer
 
---- orrery.core.regex (workers too): PCRE2, ECMA-like (look-ahead), UTF.
+--- orrery.core.regex (workers too): patterns as JSON Schema means them: ECMA-262
+--- with its Unicode flag (\d \w ASCII, \s Unicode, \p{Letter}, look-ahead), plus
+--- (?i). Perl's own escapes and groups are refused; err.column is the place.
 ---@class core.regex
 ---@field compile fun(pattern: string): core.Regex?, orrery.Err?
 ---@class core.Regex
----@field match fun(self, s: string): boolean
+---@field match fun(self, s: string): boolean?, orrery.Err?  anywhere in s; ELIMIT: it backtracks without end
+---@field close fun(self)
 
 --- orrery.core.func (workers too): closures as bytes.
 --- dump: the closure graph: Lua functions and plain tables by value, shared ones
