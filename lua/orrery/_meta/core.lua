@@ -52,7 +52,11 @@
 --- Map keys keep their text always. info.lines[t][k] = line * 65536 + column of
 --- the value under key k of table t (t[0] form: info.lines[t][0] is t's own
 --- place); info.texts[t][k] = source text of a plain scalar that became a
---- boolean, number or null. A scalar root: info.lines[info][1].
+--- boolean, number or null. A scalar root: info.lines[info][1], info.texts[info][1].
+--- Lists are array-marked, null is pack.null. Aliases are written out; << merges; the
+--- place of an aliased value is the alias, of what is in it the anchor. Refused, with the
+--- place as json does ("name:line:column: …", err.line, err.column): duplicate keys, a
+--- second document, unknown tags, over 128 levels, over 64 MiB, bombs of aliases.
 ---@class core.yaml
 ---@field decode fun(text: string, opts?: { name?: string }): any, orrery.YamlInfo|orrery.Err
 ---@class orrery.YamlInfo
