@@ -116,12 +116,12 @@ end
 -- Ends the child when the task that waits for it is cancelled.
 local function await_child(child)
   local done = false
-  local guard <close> = setmetatable({}, { __close = function()
+  local _ <close> = setmetatable({}, { __close = function()
     if not done then child:kill() end
   end })
   local event = loop.await(child.id)
   done = true
-  return event, guard
+  return event
 end
 
 --- Executes; suspends until the command ended.

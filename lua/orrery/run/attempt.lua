@@ -1,0 +1,221 @@
+-- One attempt that really executes: clear what is stale, execute, collect, gate, store.
+local cacheable = require("orrery.run.cacheable")
+local depfile = require("orrery.run.depfile")
+local environ = require("orrery.run.environ")
+local fs = require("orrery.core.fs")
+local gate = require("orrery.run.gate")
+local inputs = require("orrery.run.inputs")
+local jobs = require("orrery.run.job")
+local key = require("orrery.run.key")
+local last = require("orrery.run.last")
+local locks = require("orrery.run.locks")
+local memo = require("orrery.run.memo")
+local outcome = require("orrery.run.outcome")
+local pack = require("orrery.core.pack")
+local sys = require("orrery.core.sys")
+
+local attempt = {}
+
+--- Why a step runs, in one line.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param job table
+---@return string
+function attempt.reason(run, step, job)
+  if not job.pure then return "always (" .. job.why .. ")" end
+  if job.forced then return "forced" end
+  if job.lost then return job.lost end
+  if run.opts.cache == "off" or not run.store then return "the cache is off" end
+  local before = last.get(run, step)
+  local record = before and before.full and run.store:get("memo", before.full)
+  local old = record and pack.decode(record)
+  if not old then
+    return before and "its earlier result is no longer in the cache" or "first run"
+  end
+  local now = job.manifest
+  if old.set then
+    now = setmetatable({ found = (memo.facts(run, old.set) or {}).files }, { __index = now })
+  end
+  local reasons = key.diff(old.manifest, now)
+  if #reasons > 0 then return key.line(reasons) end
+  return "its recorded result does not fit any more"
+end
+
+local function make_parents(run, job)
+  local list = {}
+  for _, o in ipairs(job.outputs) do
+    if not o.exclude then
+      list[#list + 1] = o.glob and (o.path:match("^[^%*%?%[{]*") or "") .. "x" or o.path
+    end
+  end
+  if job.depfile then list[#list + 1] = job.depfile end
+  for _, p in ipairs(list) do
+    local ok, why = fs.safe_parent(run.root, p)
+    if not ok then
+      return { class = "outputs", message = ("cannot make the directory of %s: %s"):format(p,
+        why.message) }
+    end
+  end
+  local st = fs.stat(job.cwd)
+  if not st or st.type ~= "dir" then
+    return { class = "cwd", message = ("cwd '%s' is not a directory"):format(job.rel_cwd or "") }
+  end
+end
+
+-- The last record's files, but not those the step edits in place.
+local function clear_outputs(run, step, job)
+  if step.keep then return end
+  local keep = {}
+  for _, p in ipairs(job.files) do keep[p] = true end
+  memo.remove_stale(run, last.get(run, step), keep)
+end
+
+local function missing_outputs(run, missing, began)
+  local wrote = {}
+  for _, path in ipairs(missing) do
+    local dir = path:match("^(.*)/") or "."
+    for _, name in ipairs(fs.list(run.root .. "/" .. dir) or {}) do
+      local st = fs.lstat(run.root .. "/" .. dir .. "/" .. name)
+      if st and st.type == "file" and st.mtime >= began - 1 and #wrote < 3 then
+        wrote[#wrote + 1] = (dir == "." and "" or dir .. "/") .. name
+      end
+    end
+  end
+  return { class = "outputs", message = ("exited 0 but %s %s missing%s"):format(
+    table.concat(missing, ", "), #missing == 1 and "is" or "are",
+    #wrote > 0 and "; it wrote " .. table.concat(wrote, ", ") or "") }
+end
+
+-- Headers of a dep file as a recorded input set: paths relative to the root where inside.
+local function found_inputs(run, job)
+  local full = run.root .. "/" .. job.depfile
+  local text = fs.read(full)
+  if not text then
+    return nil, { class = "outputs", message = ("exited 0 but its depfile %s is missing")
+      :format(job.depfile) }
+  end
+  local declared, files, prefix = {}, {}, run.root .. "/"
+  for _, p in ipairs(job.files) do declared[p] = true end
+  for _, p in ipairs(depfile.parse(text)) do
+    local abs = fs.normal(p:sub(1, 1) == "/" and p or job.cwd .. "/" .. p)
+    local rel = abs:sub(1, #prefix) == prefix and abs:sub(#prefix + 1) or abs
+    if not declared[rel] then
+      declared[rel] = true
+      files[#files + 1] = rel
+    end
+  end
+  table.sort(files)
+  return { files = files }
+end
+
+-- Inputs that are not what they were when the key was made.
+local function moved(run, job, set, began)
+  local own = {}
+  for _, o in ipairs(job.outputs) do own[o.path] = true end
+  local was = {}
+  for _, f in ipairs(job.manifest.inputs or {}) do was[f[1]] = f end
+  for _, f in ipairs(inputs.facts(run, job.files)) do
+    if not own[f[1]] and was[f[1]][2] ~= f[2] then return f[1] end
+  end
+  for _, p in ipairs(set and set.files or {}) do
+    local st = fs.stat(p:sub(1, 1) == "/" and p or run.root .. "/" .. p)
+    if st and st.type == "file" and st.mtime > began then return p end
+  end
+end
+
+local function store_result(run, step, job, result, came)
+  local _, may_write = cacheable.mode(run)
+  local full
+  if job.pure and may_write and not came.impure then
+    local changed = moved(run, job, came.set, came.began)
+    if changed then
+      run.journal:emit({ ev = "message", level = "warning", id = step.id,
+        text = ("%s: %s changed while it ran; the result stands, but is not remembered")
+          :format(step.id, changed) })
+    else
+      local why
+      full, why = memo.store(run, job.base, jobs.dynamic(step) and (came.set or {}) or nil, {
+        exit = result.exit, value = result.value, stdout = result.stdout, stderr = result.stderr,
+        outputs = came.facts, seconds = result.seconds, manifest = job.manifest,
+        digest = result.digest, set = came.set }, { ttl = job.ttl, store = job.store })
+      if not full then run:cache_trouble(why) end
+    end
+  elseif came.impure then
+    result.reason = ("%s; not remembered: it uses %s"):format(result.reason, came.impure)
+  end
+  if full or #came.facts > 0 then last.put(run, step, full, came.facts) end
+end
+
+-- What the kind came to, checked: outputs there, value good enough.
+local function settle(run, step, job, came)
+  came.facts = {}
+  if came.error then return end
+  for _, o in ipairs(job.outputs) do run.index:forget(run.root .. "/" .. o.path) end
+  local facts, missing = memo.collect(run, step, job.outputs)
+  came.facts = facts
+  if #missing > 0 then
+    came.error = missing_outputs(run, missing, came.began)
+    return
+  end
+  if job.depfile then
+    came.set, came.error = found_inputs(run, job)
+    if came.error then return end
+  end
+  came.outputs = job.ctx.outputs
+  came.error = gate.check(run, step, came, job.ctx)
+end
+
+local function env_note(run, job, came)
+  if not job.pure or not came.error then return end
+  local names = environ.missing(run, job.vars, (came.stderr or "") .. (came.stdout or ""))
+  if #names > 0 then
+    came.error.hint = ("%s %s set in your shell but not passed; add pass_env = { \"%s\" }")
+      :format(table.concat(names, ", "), #names == 1 and "is" or "are",
+      table.concat(names, '", "'))
+  end
+end
+
+--- One attempt that really executes.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param job table from run.job, with its key
+---@return orrery.Result
+---@return table came what the kind came to
+function attempt.run(run, step, job)
+  local reason = attempt.reason(run, step, job)
+  run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
+    cmd = job.prepared.shown, reason = reason })
+  local t0 = sys.mono()
+  local began = sys.wall()
+  local came
+  local _ <close> = #job.outputs > 0 and locks.outputs(run, step) or nil
+  local bad = make_parents(run, job)
+  if bad then
+    came = { error = bad, stdout = "", stderr = "" }
+  else
+    clear_outputs(run, step, job)
+    came = job.kind.execute(run, step, job.prepared, job)
+  end
+  came.began = began
+  settle(run, step, job, came)
+  env_note(run, job, came)
+  local err = came.error
+  local result = outcome.result(step, job, {
+    status = err and (err.class == "cancelled" and "cancelled" or "failed") or "ok",
+    value = came.value, exit = came.exit, stdout = came.stdout, stderr = came.stderr,
+    outputs = outcome.paths(step, came.facts, job), error = err, reason = reason,
+    seconds = sys.mono() - t0, usage = came.usage })
+  if err then
+    err.place = err.place or step.place
+  else
+    result.digest = outcome.digest(step, came.facts, came.value, job.base)
+    store_result(run, step, job, result, came)
+    outcome.register(run, step, came.facts)
+  end
+  if came.note then
+    run.journal:emit({ ev = "message", level = "warning", text = step.id .. ": " .. came.note })
+  end
+  return result, came
+end
+
+return attempt

@@ -1,0 +1,81 @@
+-- Everything about one attempt at a step that is known before it runs: ctx, environment,
+-- inputs, outputs, manifest and base key.
+local cacheable = require("orrery.run.cacheable")
+local context = require("orrery.run.context")
+local environ = require("orrery.run.environ")
+local errors = require("orrery.kernel.errors")
+local fs = require("orrery.core.fs")
+local inputs = require("orrery.run.inputs")
+local key = require("orrery.run.key")
+local manifest = require("orrery.run.manifest")
+local template = require("orrery.model.template")
+local time = require("orrery.time")
+
+local job = {}
+
+local kinds = { run = true, call = true, skill = true, agent = true, workflow = true,
+  body = true, approve = true, service = true }
+
+local function kind_of(step)
+  if not kinds[step.kind] then errors.raise("internal", "no kind '" .. step.kind .. "'") end
+  return require("orrery.steps." .. step.kind)
+end
+
+local function seconds_of(v, ctx)
+  if v == nil then return nil end
+  if type(v) == "string" then v = template.render(v, ctx, "value") end
+  return type(v) == "string" and time.parse(v) or v
+end
+
+--- Renders and expands a step for one attempt.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param attempt integer
+---@param feedback string[] what the attempt before was told
+---@return table job
+function job.prepare(run, step, attempt, feedback)
+  local ctx = context.new(run, step, attempt)
+  ctx.feedback = feedback
+  local pure, why = cacheable.pure(run, step)
+  ctx.secrets = run.secrets
+  local list, keyed, vars = environ.of(run, step, ctx, pure)
+  ctx.env = vars
+  local per_spec, files, empty = inputs.expand(run, step, ctx)
+  local outputs = inputs.outputs(step, ctx)
+  local out_paths = {}
+  for i, o in ipairs(outputs) do out_paths[i] = o.path end
+  ctx.inputs = context.named(per_spec, step.input_names)
+  ctx.outputs = context.named(out_paths, step.output_names)
+  ctx.with = template.deep(step.with or {}, ctx)
+  local rel_cwd = step.cwd and template.render(step.cwd, ctx, "text")
+  local cwd = rel_cwd and fs.normal(run.root .. "/" .. rel_cwd) or run.root
+  local j = { ctx = ctx, pure = pure, why = why, env = list, keyed = keyed, vars = vars,
+    files = files, empty = empty, outputs = outputs, cwd = cwd, rel_cwd = rel_cwd,
+    attempt = attempt, timeout = seconds_of(step.timeout, ctx),
+    depfile = step.depfile and template.render(step.depfile, ctx, "text") }
+  local cache = type(step.cache) == "table" and step.cache or {}
+  j.ttl, j.store = cache.ttl, cache.store
+  local scope = cache.scope or (run.workflow.cache and run.workflow.cache.scope)
+  j.scope = scope and template.render(scope, ctx, "text")
+  j.forced = cacheable.forced(run, step)
+  return j
+end
+
+--- Adds kind, prepared, manifest and base to a job.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param j table
+function job.key(run, step, j)
+  local kind = kind_of(step)
+  local parts, prepared = kind.prepare(run, step, j.ctx)
+  j.kind, j.prepared = kind, prepared
+  j.manifest = manifest.build(run, step, j.ctx, parts, prepared, j)
+  j.base = key.of(j.manifest)
+end
+
+--- May the step have input sets that are known only after it ran?
+---@param step orrery.Step
+---@return boolean
+function job.dynamic(step) return step.depfile ~= nil or step.kind == "call" end
+
+return job

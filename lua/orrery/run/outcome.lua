@@ -1,0 +1,69 @@
+-- From what a step came to, to its result record and its line in the journal.
+local key = require("orrery.run.key")
+local memo = require("orrery.run.memo")
+
+local outcome = {}
+
+--- Completes a result record.
+---@param step orrery.Step
+---@param job table
+---@param fields table
+---@return orrery.Result
+function outcome.result(step, job, fields)
+  fields.status = fields.status or "ok"
+  fields.ok = fields.status == "ok"
+  fields.key = job.base
+  fields.attempts = job.attempt
+  if fields.status == "failed" and step.allow_failure then fields.allowed = true end
+  return fields
+end
+
+--- Output paths with their names.
+function outcome.paths(step, record_outputs, job)
+  local paths = {}
+  for i, o in ipairs(record_outputs) do paths[i] = o.path end
+  for name, indexes in pairs(step.output_names or {}) do
+    local o = job.outputs[indexes[1]]
+    if o then paths[name] = o.path end
+  end
+  return paths
+end
+
+--- Registers outputs as artifacts of the run.
+function outcome.register(run, step, outputs)
+  local registry = run.registry
+  if not registry then return end
+  for _, o in ipairs(outputs) do
+    registry:add({ name = o.path, step = step.id, path = o.path, digest = o.digest,
+      type = o.path:match("%.([%w]+)$") })
+  end
+end
+
+--- What dependants' keys take from a result: its outputs, else its value, else its key.
+function outcome.digest(step, outputs, value, base)
+  if #outputs > 0 then return memo.outputs_digest(outputs) end
+  if step.normalize then value = step.normalize(value) end
+  if value ~= nil then return key.of({ value = value }) end
+  return base
+end
+
+--- Journals a finished step; returns the result.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param job table
+---@param result orrery.Result
+---@param came table what the kind came to
+---@return orrery.Result
+function outcome.finish(run, step, job, result, came)
+  local outputs = {}
+  for i, o in ipairs(came.facts or {}) do outputs[i] = { path = o.path, digest = o.digest } end
+  run.journal:emit({ ev = "step_finished", id = step.id, status = result.status,
+    cached = result.cached, exit = result.exit, signal = came.signal,
+    seconds = result.seconds, cpu = came.cpu, rss = came.rss, key = result.key, digest = result.digest, reason = result.reason,
+    stdout = result.stdout, stderr = result.stderr, value = result.value,
+    outputs = #outputs > 0 and outputs or nil, error = result.error, attempts = job.attempt,
+    allowed = result.allowed })
+  return result
+end
+
+return outcome
