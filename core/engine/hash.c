@@ -76,30 +76,33 @@ static int refuse_kind(mode_t mode, const char *path, struct orr_err *e)
                        kind);
 }
 
+/* Opens a regular file; 'big' says whether it fills more than a small chunk.
+ * O_NONBLOCK: opening a pipe without a writer must not hang. */
+static int open_regular(const char *path, int *fd, int *big, struct orr_err *e)
+{
+    struct stat st;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0)
+        return orr_err_errno(e, errno, "cannot open %s", path);
+    if (fstat(*fd, &st) < 0)
+        return orr_err_errno(e, errno, "cannot stat %s", path);
+    if (!S_ISREG(st.st_mode))
+        return refuse_kind(st.st_mode, path, e);
+    *big = st.st_size > CHUNK_SMALL;
+    return 0;
+}
+
 int orr_hash_file(const char *path, struct orr_digest *out, uint64_t *size,
                   struct orr_err *e)
 {
-    int rc = 0;
-    unsigned char small[CHUNK_SMALL];
-    unsigned char *big = NULL;
-    struct stat st;
+    unsigned char small[CHUNK_SMALL], *big = NULL;
     struct orr_hasher h;
     uint64_t total = 0;
-    // O_NONBLOCK: opening a pipe without a writer must not hang.
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
-        rc = orr_err_errno(e, errno, "cannot open %s", path);
+    int fd = -1, is_big = 0;
+    int rc = open_regular(path, &fd, &is_big, e);
+    if (rc < 0)
         goto out;
-    }
-    if (fstat(fd, &st) < 0) {
-        rc = orr_err_errno(e, errno, "cannot stat %s", path);
-        goto out;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        rc = refuse_kind(st.st_mode, path, e);
-        goto out;
-    }
-    if (st.st_size > CHUNK_SMALL)
+    if (is_big)
         big = malloc(CHUNK_BIG); // without it, smaller chunks do
     orr_hasher_init(&h);
     rc = drain(fd, path, big ? big : small, big ? CHUNK_BIG : CHUNK_SMALL, &h,

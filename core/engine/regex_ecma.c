@@ -85,57 +85,58 @@ static int put_hex(struct ecma *x)
     return put_code(x, cp);
 }
 
-/* PCRE2's name of a property: long names of general categories become short,
- * others (scripts) stay. */
+/* PCRE2 knows general categories by their short names only. */
+static const char *const categories[][2] = {{"Letter", "L"},
+                                            {"Cased_Letter", "L&"},
+                                            {"Uppercase_Letter", "Lu"},
+                                            {"Lowercase_Letter", "Ll"},
+                                            {"Titlecase_Letter", "Lt"},
+                                            {"Modifier_Letter", "Lm"},
+                                            {"Other_Letter", "Lo"},
+                                            {"Mark", "M"},
+                                            {"Combining_Mark", "M"},
+                                            {"Nonspacing_Mark", "Mn"},
+                                            {"Spacing_Mark", "Mc"},
+                                            {"Enclosing_Mark", "Me"},
+                                            {"Number", "N"},
+                                            {"Decimal_Number", "Nd"},
+                                            {"digit", "Nd"},
+                                            {"Letter_Number", "Nl"},
+                                            {"Other_Number", "No"},
+                                            {"Symbol", "S"},
+                                            {"Math_Symbol", "Sm"},
+                                            {"Currency_Symbol", "Sc"},
+                                            {"Modifier_Symbol", "Sk"},
+                                            {"Other_Symbol", "So"},
+                                            {"Punctuation", "P"},
+                                            {"punct", "P"},
+                                            {"Connector_Punctuation", "Pc"},
+                                            {"Dash_Punctuation", "Pd"},
+                                            {"Open_Punctuation", "Ps"},
+                                            {"Close_Punctuation", "Pe"},
+                                            {"Initial_Punctuation", "Pi"},
+                                            {"Final_Punctuation", "Pf"},
+                                            {"Other_Punctuation", "Po"},
+                                            {"Separator", "Z"},
+                                            {"Space_Separator", "Zs"},
+                                            {"Line_Separator", "Zl"},
+                                            {"Paragraph_Separator", "Zp"},
+                                            {"Other", "C"},
+                                            {"Control", "Cc"},
+                                            {"cntrl", "Cc"},
+                                            {"Format", "Cf"},
+                                            {"Surrogate", "Cs"},
+                                            {"Private_Use", "Co"},
+                                            {"Unassigned", "Cn"},
+                                            {"ASCII", "ASCII"},
+                                            {"LC", "L&"}};
+
+/* PCRE2's name of a general category, or NULL: perhaps a script's name. */
 static const char *property(const char *name, size_t n)
 {
-    static const char *const names[][2] = {{"Letter", "L"},
-                                           {"Cased_Letter", "L&"},
-                                           {"Uppercase_Letter", "Lu"},
-                                           {"Lowercase_Letter", "Ll"},
-                                           {"Titlecase_Letter", "Lt"},
-                                           {"Modifier_Letter", "Lm"},
-                                           {"Other_Letter", "Lo"},
-                                           {"Mark", "M"},
-                                           {"Combining_Mark", "M"},
-                                           {"Nonspacing_Mark", "Mn"},
-                                           {"Spacing_Mark", "Mc"},
-                                           {"Enclosing_Mark", "Me"},
-                                           {"Number", "N"},
-                                           {"Decimal_Number", "Nd"},
-                                           {"digit", "Nd"},
-                                           {"Letter_Number", "Nl"},
-                                           {"Other_Number", "No"},
-                                           {"Symbol", "S"},
-                                           {"Math_Symbol", "Sm"},
-                                           {"Currency_Symbol", "Sc"},
-                                           {"Modifier_Symbol", "Sk"},
-                                           {"Other_Symbol", "So"},
-                                           {"Punctuation", "P"},
-                                           {"punct", "P"},
-                                           {"Connector_Punctuation", "Pc"},
-                                           {"Dash_Punctuation", "Pd"},
-                                           {"Open_Punctuation", "Ps"},
-                                           {"Close_Punctuation", "Pe"},
-                                           {"Initial_Punctuation", "Pi"},
-                                           {"Final_Punctuation", "Pf"},
-                                           {"Other_Punctuation", "Po"},
-                                           {"Separator", "Z"},
-                                           {"Space_Separator", "Zs"},
-                                           {"Line_Separator", "Zl"},
-                                           {"Paragraph_Separator", "Zp"},
-                                           {"Other", "C"},
-                                           {"Control", "Cc"},
-                                           {"cntrl", "Cc"},
-                                           {"Format", "Cf"},
-                                           {"Surrogate", "Cs"},
-                                           {"Private_Use", "Co"},
-                                           {"Unassigned", "Cn"},
-                                           {"ASCII", "ASCII"},
-                                           {"LC", "L&"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i][0]) == n && !memcmp(names[i][0], name, n))
-            return names[i][1];
+    for (size_t i = 0; i < sizeof categories / sizeof *categories; i++)
+        if (strlen(categories[i][0]) == n && !memcmp(categories[i][0], name, n))
+            return categories[i][1];
     return NULL;
 }
 
