@@ -1,0 +1,171 @@
+-- The edges nobody wrote: needs of a group reach its members, and an input that another
+-- step declares as output implies a need. All by maps, never each against each.
+local group = require("orrery.model.group")
+local paths = require("orrery.model.paths")
+local template = require("orrery.model.template")
+
+local edges = {}
+
+local known_now = { params = true, item = true, matrix = true }
+
+-- A path whose templates are known while loading, rendered; nil when it is not known yet.
+local function settled(spec, s, values)
+  local path = spec.path
+  if not path:find("{{", 1, true) then return path end
+  local ok, text = pcall(function()
+    for _, p in ipairs(template.roots(path)) do
+      if not known_now[p[1]] then return nil end
+    end
+    return template.render(path, { params = values, item = s.item, matrix = s.matrix })
+  end)
+  return ok and type(text) == "string" and paths.normal(text) or nil
+end
+
+-- Checks what templates brought into an output.
+local function check_rendered(report, s, spec, path)
+  if path == spec.path then return end
+  local why = paths.bad_output({ path = path })
+  if why then report:error(report:at(s.node, "outputs"), why) end
+end
+
+local function claim_file(owners, s, path, report)
+  local first = owners.files[path]
+  if first and first ~= s then
+    report:error(report:at(s.node, "outputs"), ("'%s' and '%s' both have the output '%s'")
+      :format(first.id, s.id, path), ("the first is at %s"):format(group.where(first.place)))
+  else
+    owners.files[path] = s
+  end
+end
+
+-- "dist/**" owns all below dist; other globs own by their fixed directory, unsure of which.
+local function claim_glob(owners, s, path)
+  local dir = path:match("^([^*?%[{]+)/%*%*$") or path:match("^([^*?%[{]+)/%*%*/%*$")
+  if dir then owners.dirs[dir] = owners.dirs[dir] or s end
+end
+
+local function claim(owners, s, values, report)
+  for _, spec in ipairs(s.outputs) do
+    local path = not spec.exclude and settled(spec, s, values)
+    if path then
+      check_rendered(report, s, spec, path)
+      if spec.glob then
+        claim_glob(owners, s, path)
+      else
+        claim_file(owners, s, path, report)
+        if spec.dir then owners.dirs[path] = s end
+      end
+    end
+  end
+end
+
+-- Who writes below each directory, made when an input directory asks.
+local function below(owners)
+  if owners.below then return owners.below end
+  owners.below = {}
+  for path, s in pairs(owners.files) do
+    local dir = path:match("^(.*)/")
+    while dir do
+      owners.below[dir] = owners.below[dir] or {}
+      owners.below[dir][s] = true
+      dir = dir:match("^(.*)/")
+    end
+  end
+  return owners.below
+end
+
+-- The step that writes a path: as a file, or because it owns a directory above it.
+local function writer(owners, path)
+  local s = owners.files[path] or owners.dirs[path]
+  if s then return s end
+  local dir = path:match("^(.*)/")
+  while dir do
+    s = owners.dirs[dir] or owners.files[dir]
+    if s then return s end
+    dir = dir:match("^(.*)/")
+  end
+end
+
+local function imply(s, other, path)
+  if other == s or s.implied[other.id] then return end
+  for _, id in ipairs(s.needs) do
+    if id == other.id then return end
+  end
+  s.implied[other.id] = path
+  s.needs[#s.needs + 1] = other.id
+end
+
+local function imply_directory(s, owners, path)
+  local found = {}
+  for other in pairs(below(owners)[path] or {}) do found[#found + 1] = other end
+  table.sort(found, function(a, b) return a.index < b.index end)
+  for _, other in ipairs(found) do imply(s, other, path) end
+end
+
+local function imply_inputs(s, owners, values)
+  for _, spec in ipairs(s.inputs or {}) do
+    if not spec.glob and not spec.exclude then
+      local path = settled(spec, s, values)
+      local other = path and writer(owners, path)
+      if other then imply(s, other, path) end
+      if path and spec.dir then imply_directory(s, owners, path) end
+    end
+  end
+end
+
+-- A fan over a result cannot begin before it is there: it needs that step, said or not.
+local function imply_items(s, by_id)
+  local items = s.fan and s.fan.items
+  if type(items) ~= "string" or not items:find("{{", 1, true) then return end
+  local ok, roots = pcall(template.roots, items)
+  for _, path in ipairs(ok and roots or {}) do
+    local other = path[1] == "results" and by_id[tostring(path[2])]
+    if other then imply(s, other, items) end
+  end
+end
+
+-- What the groups around a member ask, once per group.
+local function inherited(g, which, memo)
+  if not g then return {} end
+  if memo[g] then return memo[g] end
+  local above = inherited(g.parent, which, memo)
+  local list = above
+  if #g[which] > 0 then
+    list = table.move(above, 1, #above, 1, {})
+    table.move(g[which], 1, #g[which], #list + 1, list)
+  end
+  memo[g] = list
+  return list
+end
+
+local function add_missing(own, more)
+  if #more == 0 then return own end
+  local seen = {}
+  for _, id in ipairs(own) do seen[id] = true end
+  for _, id in ipairs(more) do
+    if not seen[id] then
+      seen[id] = true
+      own[#own + 1] = id
+    end
+  end
+  return own
+end
+
+--- Completes needs and after of all steps: implied by paths, and asked by their groups.
+---@param wf orrery.Workflow
+---@param report orrery.Report
+function edges.complete(wf, report)
+  local owners = { files = {}, dirs = {} }
+  for _, s in ipairs(wf.steps) do claim(owners, s, wf.values, report) end
+  for _, s in ipairs(wf.steps) do
+    imply_inputs(s, owners, wf.values)
+    imply_items(s, wf.by_id)
+  end
+  local needs, after = {}, {}
+  for _, s in ipairs(wf.steps) do
+    s.needs = add_missing(s.needs, inherited(s.group, "needs", needs))
+    s.after = add_missing(s.after, inherited(s.group, "after", after))
+  end
+end
+
+return edges

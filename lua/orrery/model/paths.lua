@@ -1,0 +1,144 @@
+-- inputs and outputs: from what was written, relative to a step's cwd, to PathSpecs relative
+-- to the root. Templates inside a path stay; what they bring is checked when it is known.
+local build = require("orrery.model.build")
+local sorted = require("orrery.kernel.sorted")
+
+local paths = {}
+
+-- "." and ".." folded; leading ".." stay. Templates count as names.
+local function fold(path)
+  local out = {}
+  for part in path:gmatch("[^/]+") do
+    if part == ".." and #out > 0 and out[#out] ~= ".." and not out[#out]:find("{{", 1, true) then
+      out[#out] = nil
+    elseif part ~= "." then
+      out[#out + 1] = part
+    end
+  end
+  return (path:sub(1, 1) == "/" and "/" or "") .. table.concat(out, "/")
+end
+
+--- The normal form: no "//", no ".", no "..", where they can be folded; "." for nothing.
+---@param path string
+---@return string
+function paths.normal(path)
+  if path:find("//", 1, true) or path:find("%f[^/\0]%.%.?%f[/\0]") or path:find("/$") then
+    path = fold(path)
+  end
+  return path == "" and "." or path
+end
+
+--- A path written in a step with that cwd, relative to the root; absolute stays absolute.
+---@param path string
+---@param cwd? string normal, relative to the root
+---@return string
+---@usage paths.join("src/a.c", "web") --> "web/src/a.c"
+function paths.join(path, cwd)
+  if path:sub(1, 2) == "//" then
+    path = path:gsub("^/+", "")
+  elseif cwd and cwd ~= "." and path:sub(1, 1) ~= "/" then
+    path = cwd .. "/" .. path
+  end
+  return paths.normal(path)
+end
+
+--- Does the text hold a glob? Braces of templates are none.
+---@param text string
+---@return boolean
+function paths.is_glob(text)
+  if not text:find("[*?%[{]") then return false end
+  if text:find("{{", 1, true) then text = text:gsub("{{.-}}", "") end
+  return text:find("[*?%[{]") ~= nil
+end
+
+--- Does a normal path leave the root: absolute, or up?
+---@param path string
+---@return boolean
+function paths.leaves(path)
+  return path:sub(1, 1) == "/" or path == ".." or path:sub(1, 3) == "../"
+end
+
+--- One PathSpec, or nil and why the text is none.
+---@param text any
+---@param cwd? string
+---@param name? string
+---@return orrery.PathSpec?, string?
+function paths.spec(text, cwd, name)
+  if type(text) ~= "string" then return nil, "a path is text, not a " .. type(text) end
+  local exclude = text:sub(1, 1) == "!"
+  if exclude then text = text:sub(2) end
+  if text == "" then return nil, "a path is empty" end
+  if text:find("%c") then return nil, "a path contains a control character" end
+  local dir = text:sub(-1) == "/"
+  return { path = paths.join(text, cwd), name = name, exclude = exclude,
+    glob = paths.is_glob(text), dir = dir }
+end
+
+local function named_text(v)
+  return type(v) == "string" or (type(v) == "table" and not build.is(v))
+end
+
+--- The PathSpecs of a list (or one text) of paths, some by name: positional ones first.
+---@param value string|table
+---@param cwd? string
+---@param problem fun(text: string)
+---@return orrery.PathSpec[], table<string, integer[]>
+function paths.list(value, cwd, problem)
+  local specs, names = {}, {}
+  local function add(text, name)
+    local spec, why = paths.spec(text, cwd, name)
+    if not spec then return problem(why) end
+    specs[#specs + 1] = spec
+    if name then
+      names[name] = names[name] or {}
+      table.insert(names[name], #specs)
+    end
+  end
+  if type(value) == "string" then
+    add(value)
+    return specs, names
+  end
+  local positional, named = {}, {}
+  for k, v in next, value do
+    if math.type(k) == "integer" then positional[k] = v else named[k] = v end
+  end
+  build.flatten(positional, add)
+  for k, v in sorted.pairs(named) do
+    if type(k) ~= "string" or not named_text(v) then
+      problem(("'%s' must be a path or a list of paths"):format(tostring(k)))
+    else
+      build.flatten({ v }, function(text) add(text, k) end)
+    end
+  end
+  return specs, names
+end
+
+--- Why a path cannot be an input, or nil.
+---@param spec orrery.PathSpec
+---@return string?
+function paths.bad_input(spec)
+  if spec.glob and paths.leaves(spec.path) then
+    return ("'%s' is a glob outside the root; inputs outside it are named one by one")
+      :format(spec.path)
+  end
+end
+
+--- Why a path cannot be an output, or nil. The same holds for a rendered path.
+---@param spec orrery.PathSpec
+---@return string?
+function paths.bad_output(spec)
+  local path = spec.path
+  if path:sub(1, 1) == "/" then
+    return ("output '%s' is absolute; outputs are inside the root"):format(path)
+  elseif paths.leaves(path) then
+    return ("output '%s' leaves the root; outputs are inside it"):format(path)
+  elseif path == "." then
+    return "the root itself cannot be an output"
+  end
+  local top = path:match("^[^/]+")
+  if top == ".git" or top == ".orrery" then
+    return ("output '%s' is inside %s, which no step may write"):format(path, top)
+  end
+end
+
+return paths

@@ -1,0 +1,89 @@
+-- Collects what is wrong with a workflow, all of it, so that one load says everything.
+local errors = require("orrery.kernel.errors")
+local place = require("orrery.model.place")
+
+local report = {}
+
+---@class orrery.Report
+---@field messages orrery.Message[]
+---@field sources table<string, string> file → text, for the lines of fields
+local Report = {}
+Report.__index = Report
+
+--- A report; `sources` maps the files that were read to their text.
+---@param sources? table<string, string>
+---@return orrery.Report
+function report.new(sources)
+  return setmetatable({ messages = {}, sources = sources or {}, failed = false }, Report)
+end
+
+local function add(self, level, at, text, hint)
+  self.messages[#self.messages + 1] = { place = at or {}, level = level, text = text, hint = hint }
+end
+
+function Report:error(at, text, hint)
+  self.failed = true
+  add(self, "error", at, text, hint)
+end
+
+function Report:warning(at, text, hint) add(self, "warning", at, text, hint) end
+
+--- Adds a message made elsewhere; a place it lacks is given.
+---@param m orrery.Message
+---@param at orrery.Place
+function Report:add(m, at)
+  m.place = m.place or at
+  m.level = m.level or "error"
+  self.failed = self.failed or m.level == "error"
+  self.messages[#self.messages + 1] = m
+end
+
+--- Adds what evaluating a file raised: messages, an error value, or a text whose own place
+--- ("file:line: text") counts before `at`.
+---@param err any
+---@param at orrery.Place
+function Report:caught(err, at)
+  if type(err) == "table" and err.messages then
+    for _, m in ipairs(err.messages) do self:add(m, at) end
+    return
+  end
+  local text = errors.text(err)
+  local file, line, rest = text:match("^([^\n]-):(%d+): (.*)$")
+  if file and self.sources[file] then
+    return self:error({ file = file, line = tonumber(line) }, rest)
+  end
+  self:error(at, text)
+end
+
+--- Where a field of a node is written.
+---@param node table
+---@param name string
+---@return orrery.Place
+function Report:at(node, name)
+  local known = node.places and node.places[name]
+  if known then return known end
+  if node.places then return node.place end
+  return place.field(self.sources[node.place.file], node.place, name)
+end
+
+--- The messages by file and line, in the order found where these are equal.
+---@return orrery.Message[]
+function Report:sorted()
+  local order = {}
+  for i, m in ipairs(self.messages) do order[m] = i end
+  table.sort(self.messages, function(a, b)
+    local fa, fb = a.place.file or "", b.place.file or ""
+    if fa ~= fb then return fa < fb end
+    local la, lb = a.place.line or 0, b.place.line or 0
+    if la ~= lb then return la < lb end
+    return order[a] < order[b]
+  end)
+  return self.messages
+end
+
+--- Raises code "invalid" when there is an error among the messages.
+function Report:settle()
+  if self.failed then errors.invalid(self:sorted()) end
+end
+
+return report
