@@ -8,8 +8,10 @@
 #include <sys/random.h>
 
 #include "bind/l_func.h"
+#include "bind/l_pool.h"
 #include "bind/openers.h"
 #include "host/embed.h"
+#include "host/worker.h"
 
 enum { WORKER_OK = 1 };
 
@@ -78,5 +80,7 @@ lua_State *orr_state_new(enum orr_role role)
     lua_pop(L, 1);
     orr_embed_install(L);
     orr_func_set_key(L, secret);
+    if (role == ORR_ROLE_MAIN)
+        orr_pool_set_runner(L, &orr_worker_runner);
     return L;
 }

@@ -1,0 +1,443 @@
+/*
+ * worker: one Lua state a thread, a fresh environment a job.
+ *
+ * Cancelling must end 'while true do pcall(loop) end' and cost nothing while
+ * nobody cancels (a count hook that is always on makes Lua half as fast). So
+ * the pool interrupts the thread by a signal, whose handler sets a count hook
+ * of 1 on the coroutine that runs: the hook raises at every further
+ * instruction, which no pcall survives. The hook counts for one coroutine only;
+ * so resume and its like, replaced here, note who runs, and raise on in the
+ * resumer.
+ */
+#include "host/worker.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "bind/bind.h"
+#include "bind/l_func.h"
+#include "bind/value.h"
+#include "host/state.h"
+
+struct worker {
+    lua_State *L;
+    struct orr_entries es;        /* scratch for packing */
+    int begin, finish, configure; /* the recorder's, as registry references */
+    uint64_t generation;          /* of the config the recorder has */
+    struct orr_pool_result *out;
+    /* Read by the signal handler: what may be interrupted now. */
+    lua_State *volatile running;
+    const struct orr_pool_job *volatile job;
+};
+
+/* The handler's only way to its thread's state. */
+static _Thread_local struct worker *volatile current;
+
+static const char task_key = 0; /* registry key, by address */
+
+static atomic_int lost_threads;
+
+int orr_worker_lost(void)
+{
+    return atomic_load(&lost_threads);
+}
+
+static void count_lost(int delta)
+{
+    atomic_fetch_add(&lost_threads, delta);
+}
+
+static struct worker *worker_of(lua_State *L)
+{
+    return *(struct worker **)lua_getextraspace(L);
+}
+
+static bool is_cancelled(const struct worker *w)
+{
+    return w->job && atomic_load(&w->job->cancelled);
+}
+
+/* --- cancelling ----------------------------------------------------------- */
+
+static void stop_hook(lua_State *L, lua_Debug *ar);
+
+/* TSan delivers a signal no sooner than at the next call it intercepts, which a
+ * loop in Lua never makes: there a hook is always on. */
+static void clear_hook(lua_State *L)
+{
+#ifdef __SANITIZE_THREAD__
+    lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1000);
+#else
+    lua_sethook(L, NULL, 0, 0);
+#endif
+}
+
+static int raise_cancelled(lua_State *L)
+{
+    struct orr_err e;
+    orr_err_set(&e, ORR_ECANCELLED, "cancelled");
+    orr_push_err(L, &e);
+    return lua_error(L);
+}
+
+/* Stays only while its job is cancelled: a coroutine kept by a module may meet
+ * the next one with the hook still on. */
+static void stop_hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    if (is_cancelled(worker_of(L))) {
+        lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
+        raise_cancelled(L);
+    }
+    clear_hook(L);
+}
+
+/* lua_sethook is made to be called from signal handlers. */
+static void on_signal(int signo)
+{
+    (void)signo;
+    struct worker *w = current;
+    if (w && w->running && is_cancelled(w))
+        lua_sethook(w->running, stop_hook, LUA_MASKCOUNT, 1);
+}
+
+/* Who runs is 'L' again; if its job was cancelled meanwhile, it ends here. */
+static void back_in(lua_State *L, struct worker *w)
+{
+    w->running = L;
+    if (is_cancelled(w)) {
+        lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
+        raise_cancelled(L);
+    }
+}
+
+/* coroutine.resume and .close: upvalue 1 is the library's own. */
+static int l_enter(lua_State *L)
+{
+    lua_State *co = lua_tothread(L, 1);
+    struct worker *w = worker_of(L);
+    int n = lua_gettop(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    if (co)
+        w->running = co;
+    int rc = lua_pcall(L, n, LUA_MULTRET, 0);
+    back_in(L, w);
+    return rc == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
+/* Raises in 'L' the error that ended 'co', or kept it from starting. */
+static int rethrow(lua_State *L, lua_State *co, struct worker *w)
+{
+    int status = lua_status(co);
+    if (status != LUA_OK && status != LUA_YIELD)
+        lua_resetthread(co);
+    lua_xmove(co, L, 1); // … error
+    back_in(L, w);
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+/* What coroutine.wrap returns: upvalue 1 is the coroutine. */
+static int l_wrapped(lua_State *L)
+{
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    struct worker *w = worker_of(L);
+    int n = lua_gettop(L), got = 0;
+    luaL_argcheck(L, lua_checkstack(co, n), 1, "too many arguments");
+    lua_xmove(L, co, n);
+    w->running = co;
+    int rc = lua_resume(co, L, n, &got);
+    if (rc != LUA_OK && rc != LUA_YIELD)
+        return rethrow(L, co, w);
+    w->running = L;
+    luaL_checkstack(L, got, "too many results");
+    lua_xmove(co, L, got);
+    back_in(L, w);
+    return got;
+}
+
+static int l_wrap(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_State *co = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    lua_pushcclosure(L, l_wrapped, 1);
+    return 1;
+}
+
+static void replace_coroutines(lua_State *L)
+{
+    static const char *const entering[] = {"resume", "close", NULL};
+    lua_getglobal(L, "coroutine");
+    for (const char *const *name = entering; *name; name++) {
+        lua_getfield(L, -1, *name);
+        lua_pushcclosure(L, l_enter, 1);
+        lua_setfield(L, -2, *name);
+    }
+    lua_pushcfunction(L, l_wrap);
+    lua_setfield(L, -2, "wrap");
+    lua_pop(L, 1);
+}
+
+/* --- opening and closing -------------------------------------------------- */
+
+static void catch_signal(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGURG, &sa, NULL);
+}
+
+static int take_method(lua_State *L, const char *name)
+{
+    lua_getfield(L, -1, name);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* Once a state, inside its first job, so that a failure is that job's. */
+static void open_recorder(lua_State *L, struct worker *w)
+{
+    if (w->begin)
+        return;
+    replace_coroutines(L);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "orrery.kernel.recorder");
+    lua_call(L, 1, 1); // recorder
+    lua_getfield(L, -1, "new");
+    lua_call(L, 0, 1); // recorder methods
+    w->finish = take_method(L, "finish");
+    w->configure = take_method(L, "configure");
+    w->begin = take_method(L, "begin");
+    lua_settop(L, 0);
+}
+
+static void worker_close(void *ctx)
+{
+    struct worker *w = ctx;
+    w->running = NULL;
+    current = NULL;
+    if (w->L)
+        lua_close(w->L);
+    orr_entries_fini(&w->es);
+    free(w);
+}
+
+static void *worker_open(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, catch_signal);
+    struct worker *w = orr_xalloc(sizeof *w);
+    w->L = orr_state_new(ORR_ROLE_WORKER);
+    if (!w->L) {
+        worker_close(w);
+        return NULL;
+    }
+    *(struct worker **)lua_getextraspace(w->L) = w;
+    current = w;
+    return w;
+}
+
+/* --- errors --------------------------------------------------------------- */
+
+/* Message handler: any error value becomes { code, message, traceback, … }. */
+static int explain(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_newtable(L); // value err
+    if (lua_istable(L, 1)) {
+        for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) { // … key value
+            if (lua_type(L, -2) != LUA_TSTRING || lua_isfunction(L, -1))
+                continue;
+            lua_pushvalue(L, -2);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, 2);
+        }
+    }
+    if (lua_getfield(L, 2, "message") != LUA_TSTRING) {
+        luaL_tolstring(L, 1, NULL);
+        lua_setfield(L, 2, "message");
+    }
+    if (lua_getfield(L, 2, "code") != LUA_TSTRING) {
+        lua_pushliteral(L, "raised");
+        lua_setfield(L, 2, "code");
+    }
+    luaL_traceback(L, L, NULL, 1);
+    lua_setfield(L, 2, "traceback");
+    lua_settop(L, 2);
+    return 1;
+}
+
+/* Keeps of the error on top only what is sure to pack. */
+static void plain_error(lua_State *L)
+{
+    static const char *const fields[] = {"code", "message", "traceback", "task",
+                                         NULL};
+    lua_newtable(L); // err plain
+    for (const char *const *f = fields; *f; f++) {
+        lua_getfield(L, -2, *f);
+        lua_setfield(L, -2, *f);
+    }
+    lua_replace(L, -2);
+}
+
+/* Packs the error table on top; an error made of more than plain data loses
+ * the rest. */
+static int protected_fail(lua_State *L)
+{
+    struct worker *w = worker_of(L);
+    struct orr_buf *out = &w->out->value;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &task_key);
+    lua_setfield(L, 1, "task");
+    if (orr_value_pack(L, 1, "error", out, &w->es, NULL) < 0) {
+        orr_buf_clear(out);
+        plain_error(L);
+        if (orr_value_pack(L, 1, "error", out, &w->es, NULL) < 0)
+            orr_buf_clear(out);
+    }
+    return 0;
+}
+
+/* --- a job ---------------------------------------------------------------- */
+
+static int fail_with(lua_State *L, const struct orr_err *e)
+{
+    orr_push_err(L, e);
+    return lua_error(L);
+}
+
+static void configure(lua_State *L, struct worker *w)
+{
+    const struct orr_pool_config *c = w->job->config;
+    struct orr_err e;
+    if (c->generation == w->generation)
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, w->configure);
+    if (orr_value_push(L, c->bytes, c->len, &e) < 0)
+        fail_with(L, &e);
+    lua_call(L, 1, 0);
+    w->generation = c->generation;
+}
+
+/* Where the function on top is written, for the error's 'task'. */
+static void note_task(lua_State *L)
+{
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &ar);
+    lua_pushfstring(L, "%s:%d",
+                    ar.source[0] == '@' ? ar.source + 1 : ar.short_src,
+                    ar.linedefined);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &task_key);
+}
+
+/* The whole job, under the message handler. */
+static int protected_run(lua_State *L)
+{
+    struct worker *w = worker_of(L);
+    const struct orr_pool_job *job = w->job;
+    struct orr_err e;
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &task_key);
+    back_in(L, w);
+    open_recorder(L, w);
+    configure(L, w);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, w->begin);
+    lua_call(L, 0, 1);                                  // env
+    if (orr_func_load(L, job->code, job->ncode, 1) < 0) // env fn|err
+        return lua_error(L);
+    note_task(L);
+    if (orr_value_push(L, job->args, job->nargs, &e) < 0) // env fn args
+        return fail_with(L, &e);
+    if (!lua_istable(L, 3))
+        return luaL_error(L, "a job's arguments are a packed sequence");
+    int n = (int)lua_rawlen(L, 3);
+    luaL_checkstack(L, n + 1, "too many arguments");
+    for (int i = 1; i <= n; i++)
+        lua_rawgeti(L, 3, i);
+    lua_remove(L, 3);  // env fn arg…
+    lua_call(L, n, 1); // env value
+    w->running = NULL;
+    if (is_cancelled(w))
+        return raise_cancelled(L);
+    if (orr_value_pack(L, -1, "result", &w->out->value, &w->es, &e) < 0)
+        return fail_with(L, &e);
+    if (w->out->value.len > ORR_POOL_BYTES) {
+        orr_err_set(&e, ORR_ELIMIT, "a result may have 1 GiB, not %zu bytes",
+                    w->out->value.len);
+        return fail_with(L, &e);
+    }
+    return 0;
+}
+
+static int protected_facts(lua_State *L)
+{
+    struct worker *w = worker_of(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, w->finish);
+    lua_call(L, 0, 1);
+    if (orr_value_pack(L, -1, "facts", &w->out->facts, &w->es, NULL) < 0)
+        orr_buf_clear(&w->out->facts);
+    return 0;
+}
+
+/* The error on top of the stack, written to the result; pops it. */
+static void report(lua_State *L, struct worker *w, int status)
+{
+    w->out->rc = is_cancelled(w)        ? ORR_ECANCELLED
+                 : status == LUA_ERRMEM ? ORR_ENOMEM
+                                        : ORR_EINVAL;
+    orr_buf_clear(&w->out->value);
+    if (status == LUA_ERRMEM || !lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pushcfunction(L, protected_fail);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        orr_buf_clear(&w->out->value);
+        lua_pop(L, 1);
+    }
+}
+
+static void worker_run(void *ctx, const struct orr_pool_job *job,
+                       struct orr_pool_result *out)
+{
+    struct worker *w = ctx;
+    if (!w) {
+        out->rc = ORR_ENOMEM;
+        return;
+    }
+    lua_State *L = w->L;
+    w->out = out;
+    w->job = job;
+    lua_settop(L, 0);
+    clear_hook(L);
+    lua_pushcfunction(L, explain);
+    lua_pushcfunction(L, protected_run);
+    int status = lua_pcall(L, 0, 0, 1);
+    w->running = NULL;
+    lua_sethook(L, NULL, 0, 0);
+    if (status != LUA_OK)
+        report(L, w, status);
+    lua_pushcfunction(L, protected_facts);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+        orr_buf_clear(&out->facts);
+    lua_settop(L, 0);
+    w->job = NULL;
+}
+
+const struct orr_pool_runner orr_worker_runner = {.open = worker_open,
+                                                  .run = worker_run,
+                                                  .close = worker_close,
+                                                  .lost = count_lost,
+                                                  .signal = SIGURG};

@@ -1,0 +1,21 @@
+/*
+ * worker: runs Lua functions on the threads of a pool.
+ *
+ * Each thread makes its own state on first need and closes it itself. A job's
+ * code is a dump of orrery.core.func, its args the pack of a sequence; the
+ * result is a packed value, or a packed { code, message, traceback, task }.
+ * What the function printed, read and used is told beside it, by
+ * lua/orrery/kernel/recorder.lua.
+ */
+#ifndef ORR_HOST_WORKER_H
+#define ORR_HOST_WORKER_H
+
+#include "engine/pool.h"
+
+extern const struct orr_pool_runner orr_worker_runner;
+
+/* How many threads hang in a C call that does not end. Then the process must
+ * leave by _exit: running on, they may touch what exit takes down. */
+int orr_worker_lost(void);
+
+#endif
