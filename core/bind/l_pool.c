@@ -8,6 +8,7 @@
 #include "bind/bind.h"
 #include "bind/box.h"
 #include "bind/openers.h"
+#include "engine/loop.h"
 #include "engine/pack.h"
 
 #define POOL_TYPE "orrery.pool"
@@ -20,19 +21,30 @@ void orr_pool_set_runner(lua_State *L, const struct orr_pool_runner *runner)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &runner_key);
 }
 
+struct box {
+    struct orr_pool *pool;
+    struct orr_waker *waker; /* a share in it, or NULL */
+};
+
 static struct orr_pool *check_pool(lua_State *L)
 {
-    struct orr_pool **ud = luaL_checkudata(L, 1, POOL_TYPE);
-    luaL_argcheck(L, *ud, 1, "the pool is closed");
-    return *ud;
+    struct box *ud = luaL_checkudata(L, 1, POOL_TYPE);
+    luaL_argcheck(L, ud->pool, 1, "the pool is closed");
+    return ud->pool;
 }
 
 static int l_close(lua_State *L)
 {
-    struct orr_pool **ud = luaL_checkudata(L, 1, POOL_TYPE);
-    orr_pool_close(*ud);
-    *ud = NULL;
+    struct box *ud = luaL_checkudata(L, 1, POOL_TYPE);
+    orr_pool_close(ud->pool);
+    orr_waker_free(ud->waker);
+    *ud = (struct box){0};
     return 0;
+}
+
+static void wake(void *arg)
+{
+    orr_waker_notify(arg);
 }
 
 static lua_Number number_option(lua_State *L, const char *name, lua_Number def,
@@ -46,6 +58,19 @@ static lua_Number number_option(lua_State *L, const char *name, lua_Number def,
     }
     lua_pop(L, 1);
     return n;
+}
+
+/* A share in a waker of opts.loop for opts.id; NULL without a loop. */
+static struct orr_waker *take_waker(lua_State *L)
+{
+    if (lua_getfield(L, 1, "loop") == LUA_TNIL)
+        return NULL;
+    lua_getfield(L, -1, "waker"); // loop waker()
+    lua_insert(L, -2);
+    lua_getfield(L, 1, "id");
+    lua_call(L, 2, 1); // waker
+    return orr_waker_ref(
+        *(struct orr_waker **)luaL_checkudata(L, -1, "orrery.waker"));
 }
 
 static int l_open(lua_State *L)
@@ -65,11 +90,18 @@ static int l_open(lua_State *L)
         orr_err_set(&e, ORR_EINVAL, "this state cannot have a pool");
         return orr_fail(L, &e);
     }
-    struct orr_pool **ud = lua_newuserdatauv(L, sizeof *ud, 1);
-    *ud = NULL;
+    struct box *ud = lua_newuserdatauv(L, sizeof *ud, 0);
+    *ud = (struct box){0};
     luaL_setmetatable(L, POOL_TYPE);
-    if (orr_pool_open(runner, &opt, ud, &e) < 0)
+    int at = lua_gettop(L);
+    ud->waker = take_waker(L);
+    if (ud->waker) {
+        opt.wake = wake;
+        opt.wake_arg = ud->waker;
+    }
+    if (orr_pool_open(runner, &opt, &ud->pool, &e) < 0)
         return orr_fail(L, &e);
+    lua_settop(L, at);
     return 1;
 }
 

@@ -2,9 +2,11 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "host/embed.h"
 #include "host/state.h"
+#include "host/worker.h"
 
 static int traceback(lua_State *L)
 {
@@ -38,5 +40,9 @@ int main(int argc, char **argv)
     else
         fprintf(stderr, "orrery: internal error: %s\n", lua_tostring(L, -1));
     lua_close(L);
+    if (orr_worker_lost() > 0) {
+        fflush(stdout);
+        _exit(code);
+    }
     return code;
 }

@@ -148,14 +148,30 @@
 --- orrery.core.pool (main): N threads, each its own Lua state on first need.
 --- Results are taken in completion order; a worker's error is a value.
 ---@class core.pool
----@field open fun(opts: { threads?: integer, queue?: integer, loop?: core.Loop, id?: integer }): core.Pool?, orrery.Err?
----   with a loop: each completion wakes it with event { kind = "wake", id = opts.id }
+---@field open fun(opts: { threads?: integer, queue?: integer, grace?: number, loop?: core.Loop, id?: integer }): core.Pool?, orrery.Err?
+---   with a loop: completions wake it with event { kind = "wake", id = opts.id }; then take until nil.
+---   threads: default the processors, started on need; queue: default 1024 waiting jobs
 ---@class core.Pool
----@field submit fun(self, code: string, args: string): integer?, orrery.Err?  code from func.dump, args = pack of a sequence; EBUSY when the queue is full
----@field cancel fun(self, id: integer): boolean  ends it even in an endless loop; its result is err.code "ECANCELLED"
----@field take fun(self): integer?, boolean?, string?, string?  id, ok, packed value | packed err {code,message,traceback}, packed facts
----@field stats fun(self): { threads: integer, running: integer, queued: integer, done: integer }
----@field close fun(self)
+---@field submit fun(self, code: string, args: string): integer?, orrery.Err?  code from func.dump, args = pack of a sequence; EBUSY when the queue is full, ELIMIT over 1 GiB
+---@field configure fun(self, config: string): true?, orrery.Err?  pack of orrery.WorkerConfig; for jobs submitted from now on
+---@field cancel fun(self, id: integer): boolean  true: it ends, even an endless loop, and its result is err.code "ECANCELLED"; false: it had finished
+---   a C call that does not end keeps its thread: after grace (default 2 s) another takes its place, and the process leaves by _exit
+---@field take fun(self): integer?, boolean?, string?, string?  id, ok, packed value | packed orrery.WorkerErr, packed orrery.WorkerFacts ("" when there are none)
+---@field wait fun(self, timeout?: number): boolean  blocks until there is something to take; false: timeout, or nothing is under way
+---@field stats fun(self): { threads: integer, running: integer, queued: integer, done: integer, lost: integer }
+---@field close fun(self)  cancels everything, waits for the threads
+---@class orrery.WorkerConfig
+---@field root? string      absolute; recorded paths inside it are relative to it
+---@field path? string      package.path of the workers
+---@field modules? table<string, string>  name → digest; a loaded module whose digest changed is loaded anew
+---@class orrery.WorkerErr: orrery.Err
+---@field traceback string
+---@field task? string      "file:line" of the function
+---@class orrery.WorkerFacts
+---@field log string        what it printed
+---@field reads { kind: "file"|"stat"|"list"|"glob", path: string, patterns?: string[] }[]  sorted; "file" also where there was none
+---@field env table<string, string|false>  environment variables read; false: not set
+---@field impure table<string, string>  "clock", "random", "process", "write", … → the function used
 
 --- orrery.core.loop (main): the one blocking wait.
 ---@class core.loop
