@@ -28,7 +28,7 @@ int orr_pool_open(const struct orr_pool_runner *runner,
     p->runner = runner;
     p->opt = *opt;
     p->refs = 1;
-    p->config = orr_config_new(NULL, 0);
+    p->config = orr_pool_config_new(NULL, 0);
     if (!p->config) {
         pthread_mutex_lock(&p->lock);
         orr_pool_drop_and_unlock(p);
@@ -41,7 +41,7 @@ int orr_pool_open(const struct orr_pool_runner *runner,
 int orr_pool_configure(struct orr_pool *p, const void *bytes, size_t n,
                        struct orr_err *e)
 {
-    struct orr_pool_config *c = orr_config_new(bytes, n);
+    struct orr_pool_config *c = orr_pool_config_new(bytes, n);
     if (!c)
         return orr_err_set(e, ORR_ENOMEM, "not enough memory");
     pthread_mutex_lock(&p->lock);
@@ -49,19 +49,20 @@ int orr_pool_configure(struct orr_pool *p, const void *bytes, size_t n,
     c->generation = ++p->last_generation;
     p->config = c;
     pthread_mutex_unlock(&p->lock);
-    orr_config_drop(old);
+    orr_pool_config_drop(old);
     return 0;
 }
 
 /* Queues a job, with the lock held. */
-static int enqueue(struct orr_pool *p, struct orr_job *j, struct orr_err *e)
+static int enqueue(struct orr_pool *p, struct orr_pool_task *j,
+                   struct orr_err *e)
 {
     if (p->closing)
         return orr_err_set(e, ORR_ECLOSED, "the pool is closed");
     if (p->queue.count >= p->opt.queue)
         return orr_err_set(e, ORR_EBUSY, "the pool's queue is full");
     if ((size_t)p->idle <= p->queue.count && p->nworkers < p->opt.threads) {
-        int rc = orr_worker_start(p, p->nworkers);
+        int rc = orr_pool_start(p, p->nworkers);
         if (rc == 0)
             p->nworkers++;
         else if (p->nworkers == 0)
@@ -71,7 +72,7 @@ static int enqueue(struct orr_pool *p, struct orr_job *j, struct orr_err *e)
     atomic_fetch_add(&j->config->refs, 1);
     j->pub.config = j->config;
     j->pub.id = j->result.id = ++p->last_id;
-    orr_job_put(&p->queue, j);
+    orr_pool_task_put(&p->queue, j);
     pthread_cond_signal(&p->work);
     return 0;
 }
@@ -85,7 +86,7 @@ int orr_pool_submit(struct orr_pool *p, const void *code, size_t ncode,
                            "a function with its arguments may have 1 GiB, "
                            "this has %zu bytes",
                            ncode > nargs ? ncode : nargs);
-    struct orr_job *j = orr_job_new(ncode, nargs);
+    struct orr_pool_task *j = orr_pool_task_new(ncode, nargs);
     if (!j)
         return orr_err_set(e, ORR_ENOMEM, "not enough memory");
     if (ncode)
@@ -98,7 +99,7 @@ int orr_pool_submit(struct orr_pool *p, const void *code, size_t ncode,
         *id = j->pub.id;
     pthread_mutex_unlock(&p->lock);
     if (rc < 0)
-        orr_job_free(j);
+        orr_pool_task_free(j);
     return rc;
 }
 
@@ -106,17 +107,17 @@ bool orr_pool_cancel(struct orr_pool *p, int64_t id)
 {
     bool found = false, wake = false;
     pthread_mutex_lock(&p->lock);
-    struct orr_job *j = orr_job_remove(&p->queue, id);
+    struct orr_pool_task *j = orr_pool_task_remove(&p->queue, id);
     if (j) {
         found = true;
-        orr_job_set_cancelled(j);
+        orr_pool_task_set_cancelled(j);
         wake = orr_pool_finish(p, j);
     }
     for (int i = 0; !found && i < p->nworkers; i++) {
-        struct orr_worker *w = p->workers[i];
+        struct orr_pool_worker *w = p->workers[i];
         if (w->job && w->job->pub.id == id) {
             found = true;
-            orr_worker_stop(p, w);
+            orr_pool_stop(p, w);
             orr_pool_call_guard(p);
         }
     }
@@ -129,13 +130,13 @@ bool orr_pool_cancel(struct orr_pool *p, int64_t id)
 bool orr_pool_take(struct orr_pool *p, struct orr_pool_result *out)
 {
     pthread_mutex_lock(&p->lock);
-    struct orr_job *j = orr_job_take(&p->finished);
+    struct orr_pool_task *j = orr_pool_task_take(&p->finished);
     pthread_mutex_unlock(&p->lock);
     if (!j)
         return false;
     *out = j->result;
     j->result.value = j->result.facts = (struct orr_buf){0};
-    orr_job_free(j);
+    orr_pool_task_free(j);
     return true;
 }
 
@@ -171,15 +172,15 @@ void orr_pool_close(struct orr_pool *p)
         return;
     pthread_mutex_lock(&p->lock);
     p->closing = true;
-    struct orr_job *queued = p->queue.first;
-    p->queue = (struct orr_job_list){0};
+    struct orr_pool_task *queued = p->queue.first;
+    p->queue = (struct orr_pool_jobs){0};
     for (int i = 0; i < p->nworkers; i++)
-        orr_worker_stop(p, p->workers[i]);
+        orr_pool_stop(p, p->workers[i]);
     pthread_cond_broadcast(&p->work);
     pthread_cond_broadcast(&p->guard_work);
     int lost = orr_pool_wait_for_threads(p);
-    struct orr_job *finished = p->finished.first;
-    p->finished = (struct orr_job_list){0};
+    struct orr_pool_task *finished = p->finished.first;
+    p->finished = (struct orr_pool_jobs){0};
     struct orr_pool_config *config = p->config;
     p->config = NULL;
     pthread_mutex_unlock(&p->lock);
@@ -192,9 +193,9 @@ void orr_pool_close(struct orr_pool *p)
     }
     for (int i = 0; i < lost && p->runner->lost; i++)
         p->runner->lost(+1);
-    orr_job_free_all(queued);
-    orr_job_free_all(finished);
-    orr_config_drop(config);
+    orr_pool_task_free_all(queued);
+    orr_pool_task_free_all(finished);
+    orr_pool_config_drop(config);
     pthread_mutex_lock(&p->lock);
     orr_pool_drop_and_unlock(p);
 }

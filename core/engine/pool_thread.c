@@ -45,9 +45,9 @@ void orr_pool_drop_and_unlock(struct orr_pool *p)
     free(p);
 }
 
-bool orr_pool_finish(struct orr_pool *p, struct orr_job *j)
+bool orr_pool_finish(struct orr_pool *p, struct orr_pool_task *j)
 {
-    orr_job_put(&p->finished, j);
+    orr_pool_task_put(&p->finished, j);
     pthread_cond_broadcast(&p->progress);
     return p->finished.count == 1 && p->opt.wake;
 }
@@ -61,10 +61,10 @@ static uint64_t grace_end(const struct orr_pool *p)
 
 /* Runs the next job of the queue; the lock is held before and after. False
  * when the thread was lost meanwhile. */
-static bool work_once(struct orr_worker *w, void **ctx, bool *opened)
+static bool work_once(struct orr_pool_worker *w, void **ctx, bool *opened)
 {
     struct orr_pool *p = w->pool;
-    struct orr_job *j = orr_job_take(&p->queue);
+    struct orr_pool_task *j = orr_pool_task_take(&p->queue);
     w->job = j;
     p->running++;
     pthread_mutex_unlock(&p->lock);
@@ -78,7 +78,7 @@ static bool work_once(struct orr_worker *w, void **ctx, bool *opened)
     pthread_mutex_lock(&p->lock);
     if (w->lost) {
         pthread_mutex_unlock(&p->lock);
-        orr_job_free(j);
+        orr_pool_task_free(j);
         pthread_mutex_lock(&p->lock);
         return false;
     }
@@ -86,7 +86,7 @@ static bool work_once(struct orr_worker *w, void **ctx, bool *opened)
     w->deadline = p->closing ? grace_end(p) : 0;
     p->running--;
     if (atomic_load(&j->pub.cancelled) && j->result.rc != ORR_ECANCELLED)
-        orr_job_set_cancelled(j);
+        orr_pool_task_set_cancelled(j);
     if (orr_pool_finish(p, j)) {
         pthread_mutex_unlock(&p->lock);
         p->opt.wake(p->opt.wake_arg);
@@ -97,7 +97,7 @@ static bool work_once(struct orr_worker *w, void **ctx, bool *opened)
 
 static void *work(void *arg)
 {
-    struct orr_worker *w = arg;
+    struct orr_pool_worker *w = arg;
     struct orr_pool *p = w->pool;
     void *ctx = NULL;
     bool opened = false, mine = true;
@@ -151,9 +151,9 @@ static int start_thread(struct orr_pool *p, pthread_t *thread,
     return rc;
 }
 
-int orr_worker_start(struct orr_pool *p, int slot)
+int orr_pool_start(struct orr_pool *p, int slot)
 {
-    struct orr_worker *w = orr_xalloc(sizeof *w);
+    struct orr_pool_worker *w = orr_xalloc(sizeof *w);
     w->pool = p;
     int rc = start_thread(p, &w->thread, work, w);
     if (rc) {
@@ -171,7 +171,7 @@ int orr_worker_start(struct orr_pool *p, int slot)
 /* Leaves a stuck worker to itself, with the lock held: from here on it owns
  * itself and its job. Returns a finished job in that one's place; NULL when
  * it had none and is stuck closing its context. */
-static struct orr_job *lose(struct orr_pool *p, struct orr_worker *w)
+static struct orr_pool_task *lose(struct orr_pool *p, struct orr_pool_worker *w)
 {
     w->lost = true;
     pthread_detach(w->thread);
@@ -180,9 +180,9 @@ static struct orr_job *lose(struct orr_pool *p, struct orr_worker *w)
     if (!w->job)
         return NULL;
     p->running--;
-    struct orr_job *stand_in = orr_xalloc(sizeof *stand_in);
+    struct orr_pool_task *stand_in = orr_xalloc(sizeof *stand_in);
     stand_in->result.id = w->job->pub.id;
-    orr_job_set_cancelled(stand_in);
+    orr_pool_task_set_cancelled(stand_in);
     return stand_in;
 }
 
@@ -204,8 +204,8 @@ static int overdue(const struct orr_pool *p, uint64_t *next)
 /* Replaces a stuck worker; gives up the lock for the callbacks. */
 static void replace(struct orr_pool *p, int slot)
 {
-    struct orr_job *stand_in = lose(p, p->workers[slot]);
-    if (orr_worker_start(p, slot) != 0) {
+    struct orr_pool_task *stand_in = lose(p, p->workers[slot]);
+    if (orr_pool_start(p, slot) != 0) {
         p->workers[slot] = p->workers[--p->nworkers];
         p->workers[p->nworkers] = NULL;
     }
@@ -245,7 +245,7 @@ void orr_pool_call_guard(struct orr_pool *p)
     }
 }
 
-void orr_worker_stop(struct orr_pool *p, struct orr_worker *w)
+void orr_pool_stop(struct orr_pool *p, struct orr_pool_worker *w)
 {
     if (w->deadline)
         return;
@@ -264,7 +264,7 @@ int orr_pool_wait_for_threads(struct orr_pool *p)
         uint64_t next;
         int slot = overdue(p, &next);
         if (slot >= 0) {
-            orr_job_free(lose(p, p->workers[slot]));
+            orr_pool_task_free(lose(p, p->workers[slot]));
             p->workers[slot] = p->workers[--p->nworkers];
             lost++;
         } else {

@@ -7,15 +7,15 @@
 
 #include <pthread.h>
 
-#include "engine/pool_job.h"
+#include "engine/pool_task.h"
 
-struct orr_worker {
+struct orr_pool_worker {
     struct orr_pool *pool; /* a reference */
     pthread_t thread;
     // --- guarded by pool->lock
-    struct orr_job *job; /* running, or NULL */
-    uint64_t deadline;   /* when it is lost; 0: never */
-    bool lost;           /* nobody waits for it any more */
+    struct orr_pool_task *job; /* running, or NULL */
+    uint64_t deadline;         /* when it is lost; 0: never */
+    bool lost;                 /* nobody waits for it any more */
 };
 
 struct orr_pool {
@@ -24,9 +24,10 @@ struct orr_pool {
     pthread_mutex_t lock;
     pthread_cond_t work, guard_work, progress;
     // --- guarded by lock
-    struct orr_worker *workers[ORR_POOL_THREADS]; /* the first 'nworkers' */
+    struct orr_pool_worker
+        *workers[ORR_POOL_THREADS]; /* the first 'nworkers' */
     int nworkers, idle, running, lost;
-    struct orr_job_list queue, finished;
+    struct orr_pool_jobs queue, finished;
     struct orr_pool_config *config;
     int64_t last_id;
     uint64_t last_generation;
@@ -40,10 +41,10 @@ struct orr_pool {
 /* All of these are called with the lock held. */
 
 /* A worker for 'slot'. 0 or an errno. */
-int orr_worker_start(struct orr_pool *p, int slot);
+int orr_pool_start(struct orr_pool *p, int slot);
 
 /* Tells a worker to end what it does, within the grace. Once is enough. */
-void orr_worker_stop(struct orr_pool *p, struct orr_worker *w);
+void orr_pool_stop(struct orr_pool *p, struct orr_pool_worker *w);
 
 /* Sees to it that the end of a grace is noticed. */
 void orr_pool_call_guard(struct orr_pool *p);
@@ -58,7 +59,7 @@ void orr_pool_wait_until(struct orr_pool *p, pthread_cond_t *cond,
 
 /* Puts a job among the finished; true when the owner must be woken, which is
  * done after unlocking. */
-bool orr_pool_finish(struct orr_pool *p, struct orr_job *j);
+bool orr_pool_finish(struct orr_pool *p, struct orr_pool_task *j);
 
 /* Gives back a reference, and the lock. */
 void orr_pool_drop_and_unlock(struct orr_pool *p);

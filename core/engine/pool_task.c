@@ -1,11 +1,11 @@
-/* pool_job: jobs in singly linked lists; one allocation holds a job and its
+/* pool_task: jobs in singly linked lists; one allocation holds a job and its
  * inputs. */
-#include "engine/pool_job.h"
+#include "engine/pool_task.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void orr_job_put(struct orr_job_list *l, struct orr_job *j)
+void orr_pool_task_put(struct orr_pool_jobs *l, struct orr_pool_task *j)
 {
     j->next = NULL;
     if (l->last)
@@ -16,9 +16,9 @@ void orr_job_put(struct orr_job_list *l, struct orr_job *j)
     l->count++;
 }
 
-struct orr_job *orr_job_take(struct orr_job_list *l)
+struct orr_pool_task *orr_pool_task_take(struct orr_pool_jobs *l)
 {
-    struct orr_job *j = l->first;
+    struct orr_pool_task *j = l->first;
     if (!j)
         return NULL;
     l->first = j->next;
@@ -28,9 +28,9 @@ struct orr_job *orr_job_take(struct orr_job_list *l)
     return j;
 }
 
-struct orr_job *orr_job_remove(struct orr_job_list *l, int64_t id)
+struct orr_pool_task *orr_pool_task_remove(struct orr_pool_jobs *l, int64_t id)
 {
-    struct orr_job *before = NULL, *j = l->first;
+    struct orr_pool_task *before = NULL, *j = l->first;
     for (; j && j->pub.id != id; j = j->next)
         before = j;
     if (!j)
@@ -45,13 +45,13 @@ struct orr_job *orr_job_remove(struct orr_job_list *l, int64_t id)
     return j;
 }
 
-void orr_config_drop(struct orr_pool_config *c)
+void orr_pool_config_drop(struct orr_pool_config *c)
 {
     if (c && atomic_fetch_sub(&c->refs, 1) == 1)
         free(c);
 }
 
-struct orr_pool_config *orr_config_new(const void *bytes, size_t n)
+struct orr_pool_config *orr_pool_config_new(const void *bytes, size_t n)
 {
     struct orr_pool_config *c = malloc(sizeof *c + n);
     if (!c)
@@ -64,28 +64,28 @@ struct orr_pool_config *orr_config_new(const void *bytes, size_t n)
     return c;
 }
 
-void orr_job_free(struct orr_job *j)
+void orr_pool_task_free(struct orr_pool_task *j)
 {
     if (!j)
         return;
     orr_buf_fini(&j->result.value);
     orr_buf_fini(&j->result.facts);
-    orr_config_drop(j->config);
+    orr_pool_config_drop(j->config);
     free(j);
 }
 
-void orr_job_free_all(struct orr_job *first)
+void orr_pool_task_free_all(struct orr_pool_task *first)
 {
     while (first) {
-        struct orr_job *next = first->next;
-        orr_job_free(first);
+        struct orr_pool_task *next = first->next;
+        orr_pool_task_free(first);
         first = next;
     }
 }
 
-struct orr_job *orr_job_new(size_t ncode, size_t nargs)
+struct orr_pool_task *orr_pool_task_new(size_t ncode, size_t nargs)
 {
-    struct orr_job *j = malloc(sizeof *j + ncode + nargs);
+    struct orr_pool_task *j = malloc(sizeof *j + ncode + nargs);
     if (!j)
         return NULL;
     memset(j, 0, sizeof *j);
@@ -97,7 +97,7 @@ struct orr_job *orr_job_new(size_t ncode, size_t nargs)
     return j;
 }
 
-void orr_job_set_cancelled(struct orr_job *j)
+void orr_pool_task_set_cancelled(struct orr_pool_task *j)
 {
     orr_buf_fini(&j->result.value);
     j->result.rc = ORR_ECANCELLED;
