@@ -58,11 +58,11 @@ function outcome.finish(run, step, job, result, came)
   local outputs = {}
   for i, o in ipairs(came.facts or {}) do outputs[i] = { path = o.path, digest = o.digest } end
   run.journal:emit({ ev = "step_finished", id = step.id, status = result.status,
-    cached = result.cached, exit = result.exit, signal = came.signal,
-    seconds = result.seconds, cpu = came.cpu, rss = came.rss, key = result.key, digest = result.digest, reason = result.reason,
-    stdout = result.stdout, stderr = result.stderr, value = result.value,
-    outputs = #outputs > 0 and outputs or nil, error = result.error, attempts = job.attempt,
-    allowed = result.allowed })
+    cached = result.cached, exit = result.exit, signal = came.signal, cpu = came.cpu,
+    rss = came.rss, seconds = result.seconds, key = result.key, digest = result.digest,
+    reason = result.reason, stdout = result.stdout, stderr = result.stderr,
+    value = result.value, outputs = #outputs > 0 and outputs or nil, error = result.error,
+    attempts = job.attempt, allowed = result.allowed })
   return result
 end
 
