@@ -11,7 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { CHUNK = 256 * 1024 };
+/* Below the size from which malloc maps pages anew each time. */
+enum { CHUNK = 64 * 1024 };
 
 int orr_write_all(int fd, const void *bytes, size_t n, const char *what,
                   struct orr_err *e)

@@ -1,0 +1,371 @@
+/*
+ * filememo: threads compare and read, the caller's thread writes the index.
+ *
+ * Nothing of the index changes while the threads run: they fill one outcome a
+ * file, and the outcomes are taken in afterwards, in order.
+ */
+#include "engine/filememo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "base/xalloc.h"
+#include "engine/filecopy.h"
+
+/* A thread is worth its start from this many files on; it takes them in
+ * slices. */
+enum { PER_THREAD = 256, SLICE = 64, MAX_THREADS = 64, TRIES = 3 };
+enum { KEY_PREFIX = 5 };
+static const int64_t second = 1000000000;
+
+struct file {
+    char *key;  /* owned; "file:" and the path, NUL-terminated */
+    size_t len; /* of the key */
+    const struct orr_filefact *fact; /* remembered, or just found */
+    int sys;                         /* of the last check */
+    int checked;
+};
+
+struct orr_filememo {
+    struct orr_index *ix; /* borrowed */
+    struct orr_map ids;   /* path → number */
+    struct file *files;   /* owned */
+    size_t count, cap;
+    int64_t (*now)(void);
+    int64_t tick; /* granularity of the clock that stamps files */
+    uint64_t reads;
+};
+
+/* --- the clock --------------------------------------------------------------
+ */
+
+static int64_t real_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME_COARSE, &t);
+    return t.tv_sec * second + t.tv_nsec;
+}
+
+static int64_t real_tick(void)
+{
+    struct timespec t;
+    if (clock_getres(CLOCK_REALTIME_COARSE, &t) < 0)
+        return second / 100;
+    return t.tv_sec * second + t.tv_nsec;
+}
+
+/* --- one file ---------------------------------------------------------------
+ */
+
+/* What a check found of one file. */
+struct outcome {
+    int sys;   /* errno, or 0 */
+    int fresh; /* 'fact' is new and is to be remembered */
+    struct orr_filefact fact;
+};
+
+static int look(int dirfd, const char *path, int flags, struct orr_filefact *f)
+{
+    struct statx st;
+    const unsigned want = STATX_TYPE | STATX_MODE | STATX_INO | STATX_SIZE |
+                          STATX_MTIME | STATX_CTIME;
+    if (statx(dirfd, path, flags | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, want,
+              &st) < 0)
+        return errno;
+    *f = (struct orr_filefact){
+        .dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor,
+        .ino = st.stx_ino,
+        .size = st.stx_size,
+        .mtime = st.stx_mtime.tv_sec * second + st.stx_mtime.tv_nsec,
+        .ctime = st.stx_ctime.tv_sec * second + st.stx_ctime.tv_nsec,
+        .mode = st.stx_mode & 07777};
+    if (S_ISREG(st.stx_mode))
+        f->kind = ORR_FILE_REGULAR;
+    else if (S_ISLNK(st.stx_mode))
+        f->kind = ORR_FILE_LINK;
+    else
+        return S_ISDIR(st.stx_mode) ? EISDIR : EINVAL;
+    return 0;
+}
+
+static int same(const struct orr_filefact *a, const struct orr_filefact *b)
+{
+    return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+           a->mtime == b->mtime && a->ctime == b->ctime && a->mode == b->mode &&
+           a->kind == b->kind;
+}
+
+/* Was the file older than the moment it was read, so that any later write shows
+ * in its times? File systems that keep whole seconds get two of them. */
+static int settled(const struct orr_filefact *f, int64_t now, int64_t tick)
+{
+    int64_t newest = f->mtime > f->ctime ? f->mtime : f->ctime;
+    int whole = f->mtime % second == 0 && f->ctime % second == 0;
+    int64_t margin = whole ? 2 * second : tick;
+    return f->seen && newest < f->seen - margin && f->seen <= now + tick;
+}
+
+static int read_link(const char *path, struct orr_filefact *f)
+{
+    char target[4096];
+    struct orr_hasher h;
+    ssize_t n = readlink(path, target, sizeof target);
+    if (n < 0)
+        return errno;
+    if ((size_t)n == sizeof target)
+        return ENAMETOOLONG;
+    orr_hasher_init(&h);
+    orr_hasher_put(&h, "link:", 5);
+    orr_hasher_put(&h, target, (size_t)n);
+    orr_hasher_get(&h, &f->digest);
+    return 0;
+}
+
+/* Reads the file; 'f' becomes what was read, as it was seen before and after.
+ * A file that never holds still is not believed later. */
+static int read_regular(const char *path, struct orr_filefact *f, int64_t seen)
+{
+    int sys = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return errno;
+    for (int i = 0; i < TRIES; i++) {
+        struct orr_filefact before, after;
+        struct orr_err e;
+        sys = look(fd, "", AT_EMPTY_PATH, &before);
+        if (!sys && orr_filehash(fd, path, &before.digest, &e) < 0)
+            sys = e.sys ? e.sys : EIO;
+        if (!sys)
+            sys = look(fd, "", AT_EMPTY_PATH, &after);
+        if (sys)
+            break;
+        *f = before;
+        f->seen = same(&before, &after) ? seen : 0;
+        if (f->seen)
+            break;
+    }
+    close(fd);
+    return sys;
+}
+
+static void check_one(const struct file *file, int64_t now, int64_t tick,
+                      struct outcome *o)
+{
+    const char *path = file->key + KEY_PREFIX;
+    struct orr_filefact f;
+    o->sys = look(AT_FDCWD, path, 0, &f);
+    if (o->sys)
+        return;
+    const struct orr_filefact *old = file->fact;
+    if (old && same(old, &f) && settled(old, now, tick))
+        return;
+    f.seen = now;
+    if (f.kind == ORR_FILE_LINK)
+        o->sys = read_link(path, &f);
+    else
+        o->sys = read_regular(path, &f, now);
+    o->fact = f;
+    o->fresh = !o->sys;
+}
+
+/* --- many files -------------------------------------------------------------
+ */
+
+struct work {
+    const struct orr_filememo *m;
+    const uint32_t *ids;
+    size_t n;
+    atomic_size_t next;
+    struct outcome *out;
+};
+
+static void *work_on(void *arg)
+{
+    struct work *w = arg;
+    for (;;) {
+        size_t i = atomic_fetch_add(&w->next, SLICE);
+        if (i >= w->n)
+            return NULL;
+        size_t end = i + SLICE < w->n ? i + SLICE : w->n;
+        for (; i < end; i++) /* the clock is read before each file is */
+            check_one(&w->m->files[w->ids[i]], w->m->now(), w->m->tick,
+                      &w->out[i]);
+    }
+}
+
+static unsigned processors(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n > 0 ? (unsigned)n : 1;
+}
+
+static void run(struct work *w, unsigned threads)
+{
+    pthread_t others[MAX_THREADS];
+    unsigned started = 0;
+    if (!threads)
+        threads = processors();
+    if (threads > w->n / PER_THREAD + 1)
+        threads = (unsigned)(w->n / PER_THREAD + 1);
+    if (threads > MAX_THREADS)
+        threads = MAX_THREADS;
+    while (started + 1 < threads &&
+           !pthread_create(&others[started], NULL, work_on, w))
+        started++;
+    work_on(w);
+    while (started)
+        pthread_join(others[--started], NULL);
+}
+
+/* Takes one outcome into the memo and the index. */
+static int take(struct orr_filememo *m, uint32_t id, const struct outcome *o)
+{
+    struct file *f = &m->files[id];
+    const void *kept = f->fact;
+    int rc = 0;
+    f->sys = o->sys;
+    f->checked = 1;
+    if (o->sys) {
+        kept = NULL;
+        if (o->sys == ENOENT || o->sys == EISDIR)
+            rc = orr_index_del(m->ix, f->key, f->len);
+    } else if (o->fresh) {
+        m->reads++;
+        rc = orr_index_put(m->ix, f->key, f->len, &o->fact, sizeof o->fact,
+                           &kept, NULL);
+    }
+    f->fact = kept;
+    return rc;
+}
+
+int orr_filememo_check(struct orr_filememo *m, const uint32_t *ids, size_t n,
+                       unsigned threads)
+{
+    struct outcome one = {0};
+    struct work w = {.m = m, .ids = ids, .n = n, .out = &one};
+    if (n > 1 && !(w.out = calloc(n, sizeof *w.out)))
+        return ORR_ENOMEM;
+    run(&w, threads);
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = take(m, ids[i], &w.out[i]);
+    if (w.out != &one)
+        free(w.out);
+    return rc;
+}
+
+/* --- the face ---------------------------------------------------------------
+ */
+
+struct orr_filememo *orr_filememo_new(struct orr_index *ix)
+{
+    struct orr_filememo *m = orr_xalloc(sizeof *m);
+    m->ix = ix;
+    m->now = real_now;
+    m->tick = real_tick();
+    return m;
+}
+
+void orr_filememo_free(struct orr_filememo *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->count; i++)
+        free(m->files[i].key);
+    free(m->files);
+    orr_map_fini(&m->ids);
+    free(m);
+}
+
+void orr_filememo_set_clock(struct orr_filememo *m, int64_t (*now)(void))
+{
+    m->now = now ? now : real_now;
+}
+
+/* The remembered fact of a key, when it is one. */
+static const struct orr_filefact *recall(const struct orr_filememo *m,
+                                         const struct file *f)
+{
+    const void *v;
+    size_t n;
+    if (!orr_index_get(m->ix, f->key, f->len, &v, &n) ||
+        n != sizeof(struct orr_filefact))
+        return NULL;
+    return v;
+}
+
+uint32_t orr_filememo_id(struct orr_filememo *m, const char *path, size_t n)
+{
+    const uint64_t *known = orr_map_get(&m->ids, path, n);
+    if (known)
+        return (uint32_t)*known;
+    if (m->count == m->cap) {
+        size_t cap = m->cap ? m->cap * 2 : 64;
+        struct file *p = orr_xalloc(cap * sizeof *p);
+        if (m->count)
+            memcpy(p, m->files, m->count * sizeof *p);
+        free(m->files);
+        m->files = p;
+        m->cap = cap;
+    }
+    struct file *f = &m->files[m->count];
+    *f = (struct file){.key = orr_xalloc(KEY_PREFIX + n + 1),
+                       .len = KEY_PREFIX + n};
+    memcpy(f->key, "file:", KEY_PREFIX);
+    if (n)
+        memcpy(f->key + KEY_PREFIX, path, n);
+    f->fact = recall(m, f);
+    orr_map_put(&m->ids, path, n, m->count);
+    return (uint32_t)m->count++;
+}
+
+const struct orr_filefact *orr_filememo_fact(const struct orr_filememo *m,
+                                             uint32_t id, int *sys)
+{
+    const struct file *f = &m->files[id];
+    if (sys)
+        *sys = f->sys;
+    return f->checked ? f->fact : NULL;
+}
+
+int orr_filememo_get(struct orr_filememo *m, const char *path, size_t n,
+                     const struct orr_filefact **fact, struct orr_err *e)
+{
+    uint32_t id = orr_filememo_id(m, path, n);
+    if (orr_filememo_check(m, &id, 1, 1) < 0)
+        return orr_err_set(e, ORR_ENOMEM, "no memory to remember %.*s", (int)n,
+                           path);
+    int sys;
+    const struct orr_filefact *f = orr_filememo_fact(m, id, &sys);
+    if (sys == EINVAL)
+        return orr_err_set(e, ORR_EINVAL,
+                           "%.*s is neither a file nor a symlink", (int)n,
+                           path);
+    if (!f)
+        return orr_err_errno(e, sys, "digest %.*s", (int)n, path);
+    *fact = f;
+    return 0;
+}
+
+void orr_filememo_forget(struct orr_filememo *m, const char *path, size_t n)
+{
+    uint32_t id = orr_filememo_id(m, path, n);
+    orr_index_del(m->ix, m->files[id].key, m->files[id].len);
+    m->files[id].fact = NULL;
+    m->files[id].sys = m->files[id].checked = 0;
+}
+
+uint64_t orr_filememo_reads(const struct orr_filememo *m)
+{
+    return m->reads;
+}
