@@ -44,9 +44,47 @@ static int l_open(lua_State *L)
     return 1;
 }
 
+/* The state's own handle for a path, opened on first need and kept: what makes
+ * a memo outlive the call. Nobody changes the directory, so "." stays true. */
+static int l_shared(lua_State *L)
+{
+    static const char key; // its address is the registry key
+    check_text(L, 1);
+    lua_settop(L, 1);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) { // path kept?
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+    }
+    lua_pushvalue(L, 1); // path kept path
+    if (lua_rawget(L, -2) == LUA_TUSERDATA) {
+        struct orr_gitrepo **ud = lua_touserdata(L, -1);
+        if (*ud)
+            return 1;
+    }
+    lua_settop(L, 2);
+    lua_pushcfunction(L, l_open);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 2); // path kept repo err
+    if (lua_isnil(L, -2))
+        return 2;
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, 2);
+    lua_pop(L, 1);
+    return 1;
+}
+
 static int l_root(lua_State *L)
 {
     lua_pushstring(L, orr_gitrepo_root(check_repo(L)));
+    return 1;
+}
+
+static int l_prefix(lua_State *L)
+{
+    lua_pushstring(L, orr_gitrepo_prefix(check_repo(L)));
     return 1;
 }
 
@@ -225,16 +263,14 @@ static int l_stats(lua_State *L)
 
 int orr_open_git(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"root", l_root},
-                                       {"reason", l_reason},
-                                       {"resolve", l_resolve},
-                                       {"head", l_head},
-                                       {"merge_base", l_merge_base},
-                                       {"diff", l_diff},
-                                       {"stats", l_stats},
-                                       {"close", l_close},
-                                       {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"open", l_open}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"root", l_root},     {"prefix", l_prefix},
+        {"reason", l_reason}, {"resolve", l_resolve},
+        {"head", l_head},     {"merge_base", l_merge_base},
+        {"diff", l_diff},     {"stats", l_stats},
+        {"close", l_close},   {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"open", l_open}, {"shared", l_shared}, {NULL, NULL}};
     orr_handle_type(L, REPO_TYPE, methods, l_close);
     luaL_newlib(L, functions);
     return 1;

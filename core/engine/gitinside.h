@@ -14,6 +14,7 @@ struct orr_gitrepo {
     git_repository *lib;      /* owned; NULL: the git command answers */
     char *at;                 /* owned; where git is run: root or git dir */
     char *root;               /* owned; NULL when bare */
+    char *prefix;             /* owned; of the opened path below root */
     char *reason;             /* owned; why not libgit2; NULL when it answers */
     struct orr_gitmemo pairs; /* commit pairs and merge bases: for ever */
     struct orr_gitmemo now;   /* worktree diffs: while 'stat' is true */

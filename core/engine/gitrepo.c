@@ -46,14 +46,17 @@ static bool find_upward(char *dir)
     }
 }
 
-static int locate(const char *path, char dir[PATH_MAX], struct orr_err *e)
+/* 'start' gets the opened path, 'dir' the repository's directory. */
+static int locate(const char *path, char start[PATH_MAX], char dir[PATH_MAX],
+                  struct orr_err *e)
 {
-    if (!realpath(path, dir))
+    if (!realpath(path, start))
         return orr_err_errno(e, errno, "open the git repository at %.300s",
                              path);
+    memcpy(dir, start, PATH_MAX);
     if (!find_upward(dir))
         return orr_err_set(e, ORR_ENOENT,
-                           "no git repository in %.300s or above", path);
+                           "no git repository in %.300s or above", start);
     return 0;
 }
 
@@ -63,6 +66,19 @@ static char *without_slash(const char *path)
     while (n > 1 && path[n - 1] == '/')
         n--;
     return orr_xmemdup0(path, n);
+}
+
+/* The part of 'start' below the root, with a slash behind it. */
+static char *prefix_below(const char *root, const char *start)
+{
+    size_t n = root ? strlen(root) : 0;
+    struct orr_buf b = {0};
+    if (n && !strncmp(start, root, n) && start[n] == '/')
+        if (orr_buf_puts(&b, start + n + 1) < 0 || orr_buf_putc(&b, '/') < 0)
+            b.len = 0;
+    char *prefix = orr_xmemdup0(b.data, b.len);
+    orr_buf_fini(&b);
+    return prefix;
 }
 
 static void adopt_lib(struct orr_gitrepo *g)
@@ -93,8 +109,8 @@ static int adopt_cmd(struct orr_gitrepo *g, const char *dir, struct orr_err *e)
 int orr_gitrepo_open(const char *path, struct orr_gitrepo **out,
                      struct orr_err *e)
 {
-    char dir[PATH_MAX];
-    int rc = locate(path, dir, e);
+    char start[PATH_MAX], dir[PATH_MAX];
+    int rc = locate(path, start, dir, e);
     if (rc < 0)
         return rc;
     if (git_libgit2_init() < 0)
@@ -109,6 +125,7 @@ int orr_gitrepo_open(const char *path, struct orr_gitrepo **out,
         g->reason = orr_xstrdup(last ? last->message : "nothing");
         rc = adopt_cmd(g, dir, e);
     }
+    g->prefix = prefix_below(g->root, start);
     if (rc == 0)
         *out = g;
     else
@@ -127,6 +144,7 @@ void orr_gitrepo_close(struct orr_gitrepo *g)
     git_repository_free(g->lib);
     free(g->at);
     free(g->root);
+    free(g->prefix);
     free(g->reason);
     free(g);
     git_libgit2_shutdown();
@@ -135,6 +153,11 @@ void orr_gitrepo_close(struct orr_gitrepo *g)
 const char *orr_gitrepo_root(const struct orr_gitrepo *g)
 {
     return g->root;
+}
+
+const char *orr_gitrepo_prefix(const struct orr_gitrepo *g)
+{
+    return g->prefix;
 }
 
 const char *orr_gitrepo_reason(const struct orr_gitrepo *g)

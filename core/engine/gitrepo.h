@@ -26,6 +26,9 @@ void orr_gitrepo_close(struct orr_gitrepo *g);
 /* The worktree's directory, without a trailing slash; NULL when bare. */
 const char *orr_gitrepo_root(const struct orr_gitrepo *g);
 
+/* Where the opened path lies below the root: "" or "a/b/". */
+const char *orr_gitrepo_prefix(const struct orr_gitrepo *g);
+
 /* Why the git command answers instead of libgit2; NULL: it does not. */
 const char *orr_gitrepo_reason(const struct orr_gitrepo *g);
 

@@ -300,7 +300,10 @@
 --- orrery.core.git (workers too): libgit2, initialised on first use.
 ---@class core.git
 ---@field open fun(path: string): core.Repo?, orrery.Err?   ENOENT: no repository there or above
+---@field shared fun(path: string): core.Repo?, orrery.Err?  as open, but one handle a Lua state and path, kept: its memo outlives the call
 ---@class core.Repo
+---@field prefix fun(self): string          the opened path below the root: "" or "a/b/"
+---@field reason fun(self): string?         why the git command answers instead of libgit2; nil: it does not
 ---@field root fun(self): string?           worktree directory; nil when bare
 ---@field resolve fun(self, ref: string): string?, orrery.Err?   commit id
 ---@field head fun(self): string?           nil: no commit yet
@@ -312,13 +315,13 @@
 ---@field from? string      ref; default HEAD
 ---@field to? string        ref; absent: the worktree (staged, unstaged, untracked)
 ---@field merge_base? boolean  from becomes merge_base(from, to or HEAD)
----@field paths? string[]   keep only these files or directories
+---@field paths? string[]   keep only these files or directories, relative to the repository's root
 ---@field patch? boolean
 ---@field numstat? boolean
 ---@class core.Diff
 ---@field from string
 ---@field to? string
----@field files { path: string, old_path?: string, status: "A"|"M"|"D"|"R"|"T"|"?", staged?: boolean, additions?: integer, deletions?: integer, binary?: boolean, patch?: string }[]
+---@field files { path: string, old_path?: string, status: "A"|"M"|"D"|"R"|"T"|"U"|"?", staged?: boolean, additions?: integer, deletions?: integer, binary?: boolean, patch?: string }[]
 
 --- orrery.core.term (main): the terminal.
 ---@class core.term
