@@ -162,7 +162,6 @@
 ---@field close fun(self)  cancels everything, waits for the threads
 ---@class orrery.WorkerConfig
 ---@field root? string      absolute; recorded paths inside it are relative to it
----@field cwd? string       absolute; where relative paths of io, os and fs begin
 ---@field path? string      package.path of the workers
 ---@field modules? table<string, string>  name → digest; a loaded module whose digest changed is loaded anew
 ---@class orrery.WorkerErr: orrery.Err
@@ -170,10 +169,9 @@
 ---@field task? string      "file:line" of the function
 ---@class orrery.WorkerFacts
 ---@field log string        what it printed
----@field reads string[]    files whose contents, or absence, it saw; sorted; relative to the root where inside
----@field looks { kind: "stat"|"list"|"glob", path: string, patterns?: string[], ignore?: boolean, hidden?: boolean }[]  seen without reading
----@field env string[]      names of environment variables it read
----@field impure table<string, string>  "clock", "random", "process", "write", "stdin", "http", "git", "cache" → the function used
+---@field reads { kind: "file"|"stat"|"list"|"glob", path: string, patterns?: string[] }[]  sorted; "file" also where there was none
+---@field env table<string, string|false>  environment variables read; false: not set
+---@field impure table<string, string>  "clock", "random", "process", "write", … → the function used
 
 --- orrery.core.loop (main): the one blocking wait.
 ---@class core.loop

@@ -257,7 +257,80 @@
 ---@field reason? string                  why it ran
 ---@field seconds number
 ---@field attempts integer
+---@field id? string
+---@field why? string                     skipped: "when" "failed" "stopped" "filtered" "waiting"
+---@field cause? string                   skipped or failed because of this step
+---@field waiting? boolean                an approval is awaited: what needs it waits too, exit 8
+---@field occurrence? integer             the how-manieth call of this key in the run
+---@field rss? integer
+---@field cpu? number
 -- group, matrix, for_each, parallel: ok, status, values, failed, passed, skipped, results, value, winner
+
+--- The object that a run is, owned by run.engine and handed to exec and the step kinds.
+--- A nested workflow has one of its own whose missing fields are the outer one's.
+---@class orrery.Run
+---@field id string
+---@field dir string                      .orrery/runs/<id>
+---@field root string
+---@field workflow orrery.Workflow
+---@field values table<string, any>       final params
+---@field opts orrery.RunOptions
+---@field args string[]                   after --
+---@field config orrery.Config
+---@field loop orrery.Loop
+---@field journal orrery.Journal
+---@field results table<string, orrery.Result>   by id, groups too; only what has ended
+---@field registry core.Registry
+---@field store core.Store?               nil: no cache
+---@field index core.Index
+---@field exec { step: fun(run, step): orrery.Result }   run.exec, or a test's
+---@field slots orrery.Slots              places, shared by nested workflows
+---@field resources orrery.Resources
+---@field scheduler orrery.Scheduler
+---@field history orrery.History
+---@field process_env table<string, string>
+---@field dotenv table<string, string>
+---@field secrets table
+---@field services table
+---@field conditions table                compiled `when` texts
+---@field random fun(): number
+---@field prefix string                   of ids in the journal: "" or "image/"
+---@field interrupted? integer            130, 143 or 124
+---@field killed? boolean                 the second Ctrl-C: finally steps end too
+---@field require fun(name: string): any  modules of the root
+---@field cache_trouble fun(self, why: any)  switches the cache off, says so once
+
+--- What engine.run's exec may rely on: `exec.step` runs in a task of its own and may be
+--- cancelled at any await (code "cancelled"); it lets that error pass, the scheduler
+--- records and journals it. A result with `waiting = true` and status "skipped" says that
+--- an approval is awaited.
+---@class orrery.Journal
+---@field emit fun(self, ev: orrery.JournalEvent)     the table becomes the journal's
+---@field finished fun(self, step: orrery.Step, r: orrery.Result)   a step_finished from a result
+---@field hit fun(self, id: string)       a clean step; neighbours fold into one `hits`
+---@field flush fun(self, sync?: boolean)
+---@field under fun(self, prefix: string): orrery.Journal
+
+--- run.group: what a policy is given. Fields are read, not written.
+---@class orrery.G
+---@field id string
+---@field limit? integer
+---@field total integer                   units: steps, inner groups, fan-outs
+---@field started integer
+---@field running integer
+---@field ended integer
+---@field passed integer
+---@field failed integer                  without allowed failures
+---@field skipped integer
+---@field winner? { id: string, value: any }   the first success
+---@field ready fun(self, opts?: { order?: "priority"|"first"|"last"|fun(unit): number, ends?: fun(): boolean }): fun(): orrery.Step|orrery.Group?
+---@field start fun(self, unit: orrery.Step|orrery.Group)
+---@field wait fun(self, unit?: orrery.Step|orrery.Group): orrery.Result, orrery.Step|orrery.Group   without a unit: the next end
+---@field cancel fun(self, unit?: orrery.Step|orrery.Group)   without a unit: all that runs
+---@field sleep fun(self, seconds: number|string)
+---@field fail fun(self, text: string): table
+---@field finish fun(self, value?: any): table
+---@field settle fun(self): table         waits, runs always()/failure() steps, skips the rest
 
 ---@class orrery.RunOptions
 ---@field jobs? integer                   default: processors
@@ -276,7 +349,13 @@
 ---@field sequential_fallback? boolean
 ---@field yes? boolean|string[]
 ---@field resume? string                  run id to continue
----@field sinks fun(event: orrery.JournalEvent)[]   live displays; the journal itself is always written
+---@field sinks fun(event: orrery.JournalEvent)[]   live displays; the journal itself is always written; they keep no event
+---@field config? orrery.Config
+---@field loop? orrery.Loop               a REPL's; else the run has its own
+---@field core? core.Loop                 kernel.virtual's, for tests
+---@field exec? table                     instead of run.exec, for tests and simulate
+---@field signals? boolean                false: Ctrl-C is the caller's
+---@field argv? string[]                  for the journal
 
 --- orrery.run.engine
 ---@class orrery.run.engine
@@ -291,21 +370,28 @@
 ---@field steps table<string, orrery.Result>
 ---@field results table<string, orrery.Result>   groups too
 ---@field failed string[]
+---@field errors { id: string, class: string, message: string, place: orrery.Place }[]
 ---@field result any
 ---@field seconds number
----@field report table                    { work, wall, saved, critical = { seconds, path = {ids} }, counts = {…} }
+---@field report orrery.Report
+---@class orrery.Report
+---@field work number                     sum of the seconds of steps
+---@field wall number
+---@field saved number                    work − wall
+---@field critical { seconds: number, path: string[] }
+---@field counts { ok: integer, failed: integer, skipped: integer, cancelled: integer, cached: integer, ran: integer }
 
 --- The journal: .orrery/runs/<id>/journal.jsonl. Every line: v (1), t (seconds since the
 --- run began, 6 digits), ev, and the fields below. Large texts are in logs/<n>.
 ---@alias orrery.JournalEvent
----| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, resumed?: string }
----| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], doc?: string, expected?: number }[] }
+---| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, pid: integer, resumed?: string }
+---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
 ---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls
 ---| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string }
 ---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written
 ---| { ev: "step_retry", id: string, attempt: integer, class: string, message: string, delay: number }
----| { ev: "step_finished", id: string, status: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string }[], error?: table, attempts: integer, allowed?: boolean }
----| { ev: "step_skipped", id: string, why: "when"|"failed"|"stopped"|"filtered", cause?: string }
+---| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string }[], error?: table, attempts: integer, allowed?: boolean }
+---| { ev: "step_skipped", id: string, why: "when"|"failed"|"stopped"|"filtered"|"waiting", cause?: string }
 ---| { ev: "hits", ids: string[] }                                    clean steps, folded
 ---| { ev: "group_finished", id: string, status: string, policy: string, passed: integer, failed: integer, skipped: integer, winner?: string }
 ---| { ev: "artifact", id: string, name: string, step: string, path?: string, type?: string, digest?: string, version: integer }

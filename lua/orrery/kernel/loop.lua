@@ -337,7 +337,8 @@ function loop.new(core)
   end
   return setmetatable({
     core = core, queue = { first = 1, last = 0 }, waiters = {}, early = {}, handlers = {},
-    outputs = {}, children = {}, spare = {}, idlers = {}, alive = 0, jobs = workers.none(),
+    outputs = {}, children = {}, spare = {}, idlers = {}, alive = 0, expected = 0,
+    jobs = workers.none(),
   }, Loop)
 end
 
@@ -408,6 +409,7 @@ end
 ---@return boolean
 function Loop:expects()
   return next(self.waiters) ~= nil or next(self.children) ~= nil or self.jobs.count > 0
+    or self.expected > 0
 end
 
 --- One turn: runs what is ready, then waits for events and hands them out.
@@ -450,6 +452,18 @@ end
 ---@param fn? fun(e: core.Event)
 function Loop:on(id, fn)
   self.handlers[id] = fn
+end
+
+--- Calls fn(event) once, and keeps the loop waiting for it: a timer of a scheduler.
+---@param id integer
+---@param fn fun(e: core.Event)
+function Loop:expect(id, fn)
+  self.expected = self.expected + 1
+  self.handlers[id] = function(e)
+    self.handlers[id] = nil
+    self.expected = self.expected - 1
+    fn(e)
+  end
 end
 
 --- Calls fn(event) at each system signal of that name.

@@ -1,0 +1,9 @@
+-- Runs all that does not need what failed: -k of the command line.
+
+---@param g orrery.G
+return function(g)
+  for unit in g:ready() do
+    g:start(unit)
+  end
+  return g:settle()
+end

@@ -1,0 +1,302 @@
+-- One run: from a workflow and options to a record. Opens what a run needs, drives the
+-- scheduler, sees to Ctrl-C and the time limit, closes everything in order.
+local analysis = require("orrery.run.analysis")
+local context = require("orrery.run.context")
+local environ = require("orrery.run.environ")
+local errors = require("orrery.kernel.errors")
+local exitcode = require("orrery.run.exitcode")
+local history = require("orrery.run.history")
+local journal = require("orrery.run.journal")
+local loop = require("orrery.kernel.loop")
+local modules = require("orrery.run.modules")
+local registry = require("orrery.core.registry")
+local resources = require("orrery.run.resources")
+local runs = require("orrery.run.runs")
+local scheduler = require("orrery.run.scheduler")
+local selection = require("orrery.run.selection")
+local slots = require("orrery.run.slots")
+local state = require("orrery.run.state")
+local sys = require("orrery.core.sys")
+local template = require("orrery.model.template")
+
+local engine = {}
+local Run = {}
+Run.__index = Run
+
+---------------------------------------------------------------------------
+-- the run object
+
+--- Switches the cache off and says so, once.
+---@param why any
+function Run:cache_trouble(why)
+  if self.cache_off then return end
+  self.cache_off, self.store = true, nil
+  self.journal:emit({ ev = "cache_off", why = errors.text(why) })
+end
+
+--- A module of the workflow's root: a user's policy.
+---@param name string
+function Run:module(name)
+  return modules.require(self, name)
+end
+
+local function dotenv_of(wf)
+  local files = {}
+  for i, text in ipairs(wf.dotenv or {}) do
+    files[i] = template.render(text, { params = wf.values }, "text")
+  end
+  return (environ.dotenv(wf.root, files))
+end
+
+-- What running and planning share. `config` is orrery.lua's.
+local function new_run(wf, opts)
+  local run = setmetatable({
+    workflow = wf, root = wf.root, values = wf.values, opts = opts, results = {}, conditions = {},
+    config = opts.config or {}, args = opts.args or {}, process_env = environ.process(),
+    exec = opts.exec or require("orrery.run.exec"), random = math.random, secrets = {},
+    services = {}, prefix = "",
+  }, Run)
+  run.dotenv = dotenv_of(wf)
+  run.require = function(name) return run:module(name) end
+  return run
+end
+
+local function open_store(run)
+  if run.opts.cache == "off" then return end
+  local why
+  run.store, why = state.store(state.cache_dir(run.root, run.process_env), run.config)
+  if not run.store then run:cache_trouble(why) end
+end
+
+local function open_slots(run)
+  local opts = run.opts
+  local jobs = opts.jobs or sys.cpus()
+  run.resources = resources.new(run.loop, run.config.resources, opts.resources, jobs)
+  run.slots = slots.new(run.loop, run.resources, jobs, opts.jobs ~= nil)
+end
+
+local function open(wf, opts)
+  local run = new_run(wf, opts)
+  state.prepare(run.root)
+  run.id, run.dir = runs.create(run.root)
+  run.loop = opts.loop or loop.new(opts.core)
+  run.analysis = analysis.new()
+  local sinks = { function(ev) run.analysis:take(ev) end }
+  table.move(opts.sinks or {}, 1, #(opts.sinks or {}), 2, sinks)
+  run.journal = journal.open(run.dir, { now = function() return run.loop:now() end,
+    sinks = sinks })
+  run.index = state.index(run.root)
+  open_store(run)
+  run.registry = registry.new()
+  run.history = history.open(run.index, wf.name)
+  open_slots(run)
+  run.loop:on_idle(function() run.journal:flush() end)
+  return run
+end
+
+---------------------------------------------------------------------------
+-- beginning
+
+local function check_resources(run, chosen)
+  local problems = {}
+  for _, step in ipairs(run.workflow.steps) do
+    if not chosen or chosen[step.id] then
+      local why = run.resources:check(run, step)
+      if why then problems[#problems + 1] = { place = step.place, level = "error", text = why } end
+    end
+  end
+  if #problems > 0 then errors.invalid(problems) end
+end
+
+local function announce_start(run)
+  local wf, opts = run.workflow, run.opts
+  run.journal:emit({ ev = "run_started", run = run.id, workflow = wf.name, file = wf.file,
+    root = wf.root, params = wf.values, jobs = run.slots.jobs, steps = #run.scheduler.linked,
+    version = sys.version, argv = opts.argv or {}, wall = sys.wall(), pid = sys.pid(),
+    resumed = opts.resume })
+end
+
+local function ids_in(sched, ids)
+  local out = {}
+  for _, id in ipairs(ids) do
+    if sched.nodes[id] then out[#out + 1] = id end
+  end
+  return out
+end
+
+local function announce_plan(run)
+  local sched, steps, groups = run.scheduler, {}, {}
+  local function entry(node)
+    local unit = node.unit
+    local g = node.owner
+    return { id = node.id, kind = unit.kind, group = g and g.id ~= "" and g.id or nil,
+      needs = ids_in(sched, unit.needs), after = #unit.after > 0 and ids_in(sched, unit.after)
+      or nil, doc = unit.doc }
+  end
+  for _, node in ipairs(sched.order) do
+    local e = entry(node)
+    if node.kind == "group" then
+      e.policy = node.unit.policy and { module = node.unit.policy.module,
+        options = node.unit.policy.options } or nil
+      e.limit = node.unit.limit
+      groups[#groups + 1] = e
+    else
+      e.expected = run.history:expected(node.unit)
+      e.final = node.unit.final or nil
+      steps[#steps + 1] = e
+    end
+  end
+  run.journal:emit({ ev = "plan", steps = steps, groups = groups })
+end
+
+-- The first time ends what runs and lets finally steps run; the second ends all at once.
+local function interrupt(run, code)
+  if run.interrupted then
+    run.killed = true
+    run.loop:kill_children()
+    run.slots:kill()
+    return
+  end
+  run.interrupted = code
+  if run.scheduler.top.g then run.scheduler.top.g:close("interrupted") end
+end
+
+local function listen(run)
+  local l, opts = run.loop, run.opts
+  if opts.signals ~= false then
+    run.listening = { l:on_signal("INT", function() interrupt(run, 130) end),
+      l:on_signal("TERM", function() interrupt(run, 143) end) }
+  end
+  if opts.timeout then
+    local id = l.core:timer(opts.timeout)
+    l:on(id, function() interrupt(run, 124) end)
+    run.time_limit = id
+  end
+end
+
+---------------------------------------------------------------------------
+-- the end
+
+local function result_of(run)
+  local result = run.workflow.result
+  if result == nil then return run.body_value end
+  local ctx = context.new(run, { id = "" })
+  if type(result) == "function" then return result(ctx) end
+  return template.render(result, ctx, "value")
+end
+
+local function collect(run, record)
+  local list, failed, found = {}, {}, {}
+  for _, node in ipairs(run.scheduler.order) do
+    local r = node.result
+    if r and node.kind ~= "group" then
+      list[#list + 1] = r
+      record.steps[node.id] = r
+      if r.status == "failed" and not r.allowed then
+        failed[#failed + 1] = node.id
+        local e = r.error or {}
+        found[#found + 1] = { id = node.id, class = e.class, message = e.message,
+          place = e.place or node.unit.place }
+      end
+    end
+  end
+  record.failed = failed
+  return list, found
+end
+
+local function conclude(run, top)
+  local record = setmetatable({ id = run.id, dir = run.dir, steps = {}, results = run.results,
+    workflow = run.workflow }, { __name = "orrery.run_record" })
+  local list, found = collect(run, record)
+  record.code, record.status = exitcode.of(run.interrupted, top, list)
+  if top.ok and record.code == 0 then
+    local ok, value = loop.try(result_of, run)
+    if ok then
+      record.result = value
+    else
+      record.code, record.status = 1, "failed"
+      found[#found + 1] = { id = "", class = "result",
+        message = "result: " .. errors.text(value), place = run.workflow.place }
+    end
+  elseif top.error and #found == 0 then
+    found[1] = { id = "", class = top.error.class, message = top.error.message,
+      place = run.workflow.place }
+  end
+  record.errors = found
+  return record
+end
+
+local function report(run, record)
+  run.analysis.wall = run.loop:now() - run.journal.began
+  local r = run.analysis:report()
+  record.report, record.seconds = r, r.wall
+  run.journal:emit({ ev = "run_finished", status = record.status, code = record.code,
+    wall = r.wall, work = r.work, saved = r.saved, critical = r.critical, counts = r.counts,
+    result = record.result, errors = #record.errors > 0 and record.errors or nil })
+end
+
+local function save_registry(run)
+  if run.registry:count() > 0 then run.registry:save(run.dir .. "/registry.json") end
+end
+
+-- Closes in the opposite order of opening; also after an error.
+local function close(run)
+  if run.closed then return end
+  run.closed = true
+  if run.journal then run.journal:close() end
+  for _, id in ipairs(run.listening or {}) do
+    run.loop:on(id, nil)
+    run.loop.core:forget(id)
+  end
+  if run.time_limit then run.loop.core:forget(run.time_limit) end
+  if run.index then
+    run.index:flush()
+    run.index:close()
+  end
+  if run.store then run.store:close() end
+  if run.loop and not run.opts.loop then run.loop:close() end
+end
+
+Run.__close = close
+
+---------------------------------------------------------------------------
+
+local function main(run, chosen)
+  run.scheduler = scheduler.new(run, chosen)
+  check_resources(run, chosen)
+  announce_start(run)
+  announce_plan(run)
+  for name in require("orrery.kernel.sorted").pairs(run.resources.unknown) do
+    run.journal:emit({ ev = "message", level = "warning", text = ("resource '%s' has no capacity; "
+      .. "give one in orrery.lua or with --resources %s=N"):format(name, name) })
+  end
+  listen(run)
+  local record = conclude(run, run.scheduler:run_all())
+  save_registry(run)
+  report(run, record)
+  return record
+end
+
+--- Runs a workflow. Raises code "invalid" or "usage" before anything ran, "state" when
+--- the run cannot be recorded.
+--- engine.run(model.load("workflows/site.lua", { root = "." }), { jobs = 4 }).code
+---@param wf orrery.Workflow
+---@param opts orrery.RunOptions
+---@return orrery.RunRecord
+function engine.run(wf, opts)
+  local chosen = selection.of(wf, opts)
+  local run <close> = open(wf, opts)
+  local record = run.loop:run(run.loop:task("run", main, run, chosen))
+  runs.prune(run.root)
+  return record
+end
+
+--- What a run would do, without running anything: for each step its verdict.
+---@param wf orrery.Workflow
+---@param opts orrery.RunOptions
+---@return { id: string, verdict: "run"|"hit"|"maybe"|"skip", reason?: string, after?: string }[]
+function engine.plan(wf, opts)
+  return require("orrery.run.plan").of(new_run(wf, opts), selection.of(wf, opts))
+end
+
+return engine

@@ -1,0 +1,255 @@
+-- The journal: the append-only event stream of a run, JSON Lines, written as things
+-- happen. Every display and report is a function of it.
+--
+-- Lines collect in a buffer that goes out in one write when the loop is about to block
+-- (the engine calls flush then) or when it has grown; what must survive a power cut is
+-- synced. A line torn by a crash loses itself only: readers skip it and count it.
+local errors = require("orrery.kernel.errors")
+local fs = require("orrery.core.fs")
+local json = require("orrery.core.json")
+local pack = require("orrery.core.pack")
+local sorted = require("orrery.kernel.sorted")
+
+local journal = {}
+local Journal, Scoped = {}, {}
+Journal.__index = Journal
+
+--- The version of the format, field v of each line.
+journal.VERSION = 1
+
+-- Texts over this many bytes go to a file of their own under logs/.
+local LONG = 4096
+local FULL = 64 * 1024
+
+---------------------------------------------------------------------------
+-- values that JSON cannot hold exactly
+
+-- Does JSON give this value back as it is?
+local function is_plain(v, depth)
+  local kind = type(v)
+  if kind == "string" then return utf8.len(v) ~= nil end
+  if kind == "number" then return v == v and v ~= math.huge and v ~= -math.huge end
+  if kind ~= "table" then return true end
+  if depth > 60 then return false end
+  local n = #v
+  for k, one in pairs(v) do
+    if type(k) ~= "string" and not (math.type(k) == "integer" and k >= 1 and k <= n) then
+      return false
+    end
+    if n > 0 and type(k) == "string" then return false end
+    if not is_plain(one, depth + 1) then return false end
+  end
+  return true
+end
+
+local function to_hex(bytes)
+  return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+local function from_hex(text)
+  return (text:gsub("%x%x", function(h) return string.char(tonumber(h, 16)) end))
+end
+
+--- The value of an event: as JSON holds it, or unpacked.
+---@param ev table
+---@return any
+function journal.value(ev)
+  if ev.packed then return (pack.decode(from_hex(ev.packed))) end
+  return ev.value
+end
+
+---------------------------------------------------------------------------
+-- writing
+
+--- A journal in a run's directory. Raises when it cannot be written there.
+---@param dir string
+---@param opts { now: fun(): number, sinks?: function[] }
+---@return orrery.Journal
+function journal.open(dir, opts)
+  local self = setmetatable({ dir = dir, path = dir .. "/journal.jsonl", lines = {}, bytes = 0,
+    now = opts.now, began = opts.now(), sinks = opts.sinks or {}, logs = 0, hits = {} }, Journal)
+  local ok, err = fs.append(self.path, "")
+  if not ok then error(err, 0) end
+  return self
+end
+
+-- Moves a long or binary text to logs/<n>.
+local function spill(self, ev, name)
+  local text = ev[name]
+  if not text or (#text <= LONG and utf8.len(text)) then return ev end
+  if self.logs == 0 then fs.mkdir(self.dir .. "/logs") end
+  self.logs = self.logs + 1
+  local rel = "logs/" .. self.logs
+  local ok = fs.write_atomic(self.dir .. "/" .. rel, text)
+  local copy = {}
+  for k, v in pairs(ev) do copy[k] = v end
+  copy[name] = ok and nil or text:sub(1, LONG)
+  copy[name .. "_log"] = ok and rel or nil
+  return copy
+end
+
+local function exact(ev)
+  if ev.value == nil or is_plain(ev.value, 1) then return ev end
+  local copy = {}
+  for k, v in pairs(ev) do copy[k] = v end
+  local bytes = pack.encode(ev.value, "value")
+  copy.value, copy.packed = nil, bytes and to_hex(bytes) or nil
+  return copy
+end
+
+local function line_of(self, ev)
+  if ev.stdout or ev.stderr then ev = spill(self, spill(self, ev, "stdout"), "stderr") end
+  ev = exact(ev)
+  local text, err = json.encode(ev)
+  if text then return text end
+  return json.encode({ v = ev.v, t = ev.t, ev = "message", level = "warning",
+    text = ("event %s of %s could not be written: %s"):format(ev.ev, tostring(ev.id),
+      errors.text(err)) })
+end
+
+local function put(self, ev)
+  ev.v = journal.VERSION
+  ev.t = math.floor((self.now() - self.began) * 1e6 + 0.5) / 1e6
+  for i = 1, #self.sinks do self.sinks[i](ev) end
+  if ev.ev == "output" then return end
+  local line = line_of(self, ev)
+  self.lines[#self.lines + 1] = line
+  self.bytes = self.bytes + #line + 1
+end
+
+local function put_hits(self)
+  if #self.hits == 0 then return end
+  local ids = self.hits
+  self.hits = {}
+  put(self, { ev = "hits", ids = ids })
+end
+
+--- Writes an event. The table becomes the journal's.
+---@param ev orrery.JournalEvent
+function Journal:emit(ev)
+  if #self.hits > 0 and ev.ev ~= "output" then put_hits(self) end
+  put(self, ev)
+  if ev.ev == "step_finished" and ev.kind == "agent" then
+    self:flush(true)
+  elseif self.bytes > FULL then
+    self:flush()
+  end
+end
+
+--- Notes a clean step; neighbours fold into one event.
+---@param id string
+function Journal:hit(id)
+  self.hits[#self.hits + 1] = id
+end
+
+--- Writes the end of a step from its result.
+---@param step orrery.Step
+---@param r orrery.Result
+function Journal:finished(step, r)
+  self:emit({ ev = "step_finished", id = step.id, kind = step.kind, status = r.status,
+    cached = r.cached, exit = r.exit, signal = r.signal, seconds = r.seconds, cpu = r.cpu,
+    rss = r.rss, key = r.key, occurrence = r.occurrence, digest = r.digest, reason = r.reason,
+    stdout = r.stdout, stderr = r.stderr, value = r.value, error = r.error,
+    attempts = r.attempts, allowed = r.allowed })
+end
+
+--- Writes out what is buffered; with sync, it is on the disk when this returns.
+---@param sync? boolean
+function Journal:flush(sync)
+  put_hits(self)
+  if #self.lines == 0 then return end
+  self.lines[#self.lines + 1] = ""
+  local bytes = table.concat(self.lines, "\n")
+  self.lines, self.bytes = {}, 0
+  local ok, err = fs.append(self.path, bytes, sync and { sync = true } or nil)
+  if not ok and not self.failed then
+    self.failed = err
+    for i = 1, #self.sinks do
+      self.sinks[i]({ v = 1, t = 0, ev = "message", level = "warning",
+        text = "the journal cannot be written: " .. errors.text(err) })
+    end
+  end
+end
+
+function Journal:close()
+  self:flush()
+end
+
+-- Fields that hold an id of a step or group.
+local IDS = { "id", "group", "cause", "winner", "step" }
+
+--- A view for a nested workflow: all its ids begin with the prefix.
+---@param prefix string "image/"
+---@return orrery.Journal
+function Journal:under(prefix)
+  return setmetatable({ base = self, prefix = prefix }, Scoped)
+end
+
+local function prefixed(prefix, list)
+  local out = {}
+  for i, id in ipairs(list) do out[i] = prefix .. id end
+  return out
+end
+
+function Scoped:emit(ev)
+  for _, name in ipairs(IDS) do
+    if ev[name] then ev[name] = self.prefix .. ev[name] end
+  end
+  if ev.needs then ev.needs = prefixed(self.prefix, ev.needs) end
+  self.base:emit(ev)
+end
+
+function Scoped:hit(id) self.base:hit(self.prefix .. id) end
+function Scoped:flush(sync) self.base:flush(sync) end
+function Scoped:under(prefix) return self.base:under(self.prefix .. prefix) end
+function Scoped.__index(_, name) return Scoped[name] or Journal[name] end
+
+---------------------------------------------------------------------------
+-- reading
+
+--- The events of a journal. A line that is torn or damaged is left out.
+---@param path string
+---@return orrery.JournalEvent[]? events
+---@return integer|orrery.Err damaged how many lines were left out
+function journal.read(path)
+  local text, err = fs.read(path)
+  if not text then return nil, err end
+  local events, damaged = {}, 0
+  for line in text:gmatch("[^\n]+") do
+    local ev = json.decode(line)
+    if type(ev) == "table" and ev.ev then
+      events[#events + 1] = ev
+    else
+      damaged = damaged + 1
+    end
+  end
+  return events, damaged
+end
+
+--- A text of a step_finished event, wherever it lies.
+---@param dir string the run's directory
+---@param ev table
+---@param name "stdout"|"stderr"
+---@return string
+function journal.text(dir, ev, name)
+  local rel = ev[name .. "_log"]
+  if rel then return fs.read(dir .. "/" .. rel) or "" end
+  return ev[name] or ""
+end
+
+--- The result a step_finished event was written from.
+---@param dir string
+---@param ev table
+---@return orrery.Result
+function journal.result(dir, ev)
+  local paths = {}
+  for i, o in ipairs(ev.outputs or {}) do paths[i] = o.path end
+  for name, path in sorted.pairs(ev.output_names or {}) do paths[name] = path end
+  return { id = ev.id, ok = ev.status == "ok", status = ev.status, value = journal.value(ev),
+    exit = ev.exit, stdout = journal.text(dir, ev, "stdout"),
+    stderr = journal.text(dir, ev, "stderr"), outputs = paths, facts = ev.outputs,
+    error = ev.error, key = ev.key, occurrence = ev.occurrence, digest = ev.digest,
+    reason = ev.reason, seconds = ev.seconds, attempts = ev.attempts, allowed = ev.allowed }
+end
+
+return journal

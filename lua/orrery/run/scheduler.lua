@@ -1,0 +1,389 @@
+-- The graph of one run while it runs: which unit waits for what, what is ready, and
+-- what an end means for those that need it. Who may start next is run.slots' matter,
+-- what a failure means for the rest is the policies' (run.group).
+--
+-- A node is a unit here: a step, a group, or a step that fans out. A group without a
+-- policy, limit, needs, when or finally is transparent: its members belong to the
+-- nearest group that has one (their home), and it only gets a record at the end.
+local conditions = require("orrery.run.conditions")
+local context = require("orrery.run.context")
+local errors = require("orrery.kernel.errors")
+local fanout = require("orrery.run.fanout")
+local group = require("orrery.run.group")
+local loop = require("orrery.kernel.loop")
+local priority = require("orrery.run.priority")
+local results = require("orrery.run.results")
+
+local scheduler = {}
+local Scheduler = {}
+Scheduler.__index = Scheduler
+
+---------------------------------------------------------------------------
+-- building
+
+local function is_group(unit) return unit.members ~= nil end
+
+local function is_opaque(unit)
+  return unit.policy or unit.limit or unit.when or unit.parent == nil or #unit.needs > 0
+    or #unit.after > 0 or #unit.finally > 0
+end
+
+local function new_node(self, unit, kind, owner, home)
+  self.count = self.count + 1
+  local node = { id = unit.id, unit = unit, kind = kind, owner = owner, home = home,
+    sched = self, index = self.count, waits = 0 }
+  if kind ~= "step" or unit.kind == "workflow" then node.counted = false end
+  self.nodes[unit.id] = node
+  if unit.id ~= "" then self.order[#self.order + 1] = node end
+  return node
+end
+
+local function wanted(self, unit)
+  if not self.selection then return true end
+  if not is_group(unit) then return self.selection[unit.id] end
+  for _, member in ipairs(unit.members) do
+    if wanted(self, member) then return true end
+  end
+  return false
+end
+
+local build_group
+
+local function build_step(self, step, owner, home)
+  local node = new_node(self, step, step.fan and "fan" or "step", owner, home)
+  self.linked[#self.linked + 1] = node
+  if home then home:add(node) end
+  return node
+end
+
+local function build_members(self, node, home)
+  for _, member in ipairs(node.unit.members) do
+    if wanted(self, member) then
+      local build = is_group(member) and build_group or build_step
+      node.members[#node.members + 1] = build(self, member, node, home)
+    end
+  end
+  node.left = #node.members
+end
+
+function build_group(self, unit, owner, home)
+  local node = new_node(self, unit, "group", owner, home)
+  node.members = {}
+  if not is_opaque(unit) then
+    node.transparent, node.home = true, nil
+    self.transparent[#self.transparent + 1] = node
+    build_members(self, node, home)
+    return node
+  end
+  node.g = group.new(self, node, home)
+  self.linked[#self.linked + 1] = node
+  if home then home:add(node) end
+  build_members(self, node, node.g)
+  for i, step in ipairs(unit.finally) do
+    node.finally = node.finally or {}
+    node.finally[i] = new_node(self, step, step.fan and "fan" or "step", node, nil)
+  end
+  return node
+end
+
+-- Edges to what is part of this run; what was not selected counts as satisfied.
+local function link(self, node, ids, list)
+  for _, id in ipairs(ids) do
+    local up = self.nodes[id]
+    if up and up ~= node then
+      up[list] = up[list] or {}
+      up[list][#up[list] + 1] = node
+      node.waits = node.waits + 1
+    end
+  end
+end
+
+--- The scheduler of a run; run.workflow gives the graph.
+---@param run orrery.Run
+---@param selection? table<string, true> ids of the steps that are part of it; nil: all
+---@return orrery.Scheduler
+function scheduler.new(run, selection)
+  local self = setmetatable({ run = run, slots = run.slots, nodes = {}, count = 0, linked = {},
+    transparent = {}, order = {}, selection = selection,
+    work = { first = 1, last = 0 } }, Scheduler)
+  self.top = build_group(self, run.workflow.top, nil, nil)
+  for _, node in ipairs(self.linked) do
+    link(self, node, node.unit.needs, "outs")
+    link(self, node, node.unit.after, "afters")
+  end
+  priority.assign(self)
+  return self
+end
+
+---------------------------------------------------------------------------
+-- ends, and what follows from them
+
+local function became_ready(node)
+  if node.state or node.result then return end
+  node.state = "ready"
+  if node.home then node.home:candidate(node) end
+end
+
+local function asks_to_run(unit)
+  return unit.status_word or (type(unit.when) == "string"
+    and (unit.when:find("always%s*%(") or unit.when:find("failure%s*%(")) ~= nil)
+end
+
+local function release_dependant(self, node, cause, why)
+  if node.result then return end
+  node.waits = node.waits - 1
+  if cause and not asks_to_run(node.unit) then
+    self:skip(node, why, cause)
+  elseif node.waits == 0 then
+    became_ready(node)
+  end
+end
+
+local function announce(self, node)
+  if node.id == "" then return end
+  local r, up = node.result, node
+  while up and not up.g do up = up.owner end
+  local g = up and up.g
+  self.run.journal:emit({ ev = "group_finished", id = node.id, status = r.status,
+    policy = g and g.spec.module or "stop", passed = r.passed and #r.passed or 0,
+    failed = r.failed and #r.failed or 0, skipped = r.skipped and #r.skipped or 0,
+    winner = r.winner })
+end
+
+local function process(self, node)
+  local result = node.result
+  if node.kind ~= "step" then announce(self, node) end
+  if node.home then node.home:unit_ended(node, result) end
+  node.state = "done"
+  local owner = node.owner
+  if owner and owner.transparent then
+    owner.left = owner.left - 1
+    if owner.left == 0 then self:finished(owner, results.of_members(owner)) end
+  end
+  if node.ended then node.ended:set(result) end
+  local cause, why
+  if node.outs then cause, why = results.blocks(node.id, result) end
+  for _, d in ipairs(node.outs or {}) do release_dependant(self, d, cause, why) end
+  for _, d in ipairs(node.afters or {}) do release_dependant(self, d) end
+end
+
+--- A unit has its result. What follows is worked off here, without recursion.
+---@param node orrery.Node
+---@param result orrery.Result
+function Scheduler:finished(node, result)
+  if node.result then return end
+  result.id = result.id or node.id
+  node.result = result
+  self.run.results[node.id] = result
+  local work = self.work
+  work.last = work.last + 1
+  work[work.last] = node
+  if work.busy then return end
+  work.busy = true
+  while work.first <= work.last do
+    local next_node = work[work.first]
+    work[work.first] = nil
+    work.first = work.first + 1
+    process(self, next_node)
+  end
+  work.first, work.last, work.busy = 1, 0, false
+end
+
+--- A unit that is not to run, with its members.
+---@param node orrery.Node
+---@param why "failed"|"stopped"|"waiting"|"filtered"
+---@param cause? string
+function Scheduler:skip(node, why, cause)
+  if node.result then return end
+  if node.kind == "group" then
+    for _, member in ipairs(node.members) do self:skip(member, why, cause) end
+    for _, step in ipairs(node.finally or {}) do self:skip(step, why, cause) end
+  else
+    self.run.journal:emit({ ev = "step_skipped", id = node.id, why = why, cause = cause })
+  end
+  if node.transparent then return end
+  self:finished(node, results.skipped(why, cause))
+end
+
+--- The ids a unit still waits for, in words.
+---@param node orrery.Node
+---@return string
+function Scheduler:waits_for(node)
+  local names = {}
+  for _, list in ipairs({ node.unit.needs, node.unit.after }) do
+    for _, id in ipairs(list or {}) do
+      local up = self.nodes[id]
+      if up and not up.result then names[#names + 1] = "'" .. id .. "'" end
+    end
+  end
+  return #names > 0 and table.concat(names, ", ") or "its policy to start it"
+end
+
+---------------------------------------------------------------------------
+-- running
+
+local function raised(self, node, err)
+  local result = results.failure(err, nil, node.unit.allow_failure)
+  if node.kind == "step" then self.run.journal:finished(node.unit, result) end
+  return result
+end
+
+local function unit_done(task)
+  local node = task.node
+  local self = node.sched
+  self.slots:release(node)
+  local result = task.value
+  if not task.ok then
+    result = raised(self, node, result)
+  elseif type(result) ~= "table" then
+    result = raised(self, node, errors.new("internal", "its kind returned no result"))
+  end
+  if not result.cached and result.ok and node.kind == "step" and self.run.history then
+    self.run.history:note(node.unit, result)
+  end
+  self:finished(node, result)
+end
+
+local function perform(self, node)
+  return self.run.exec.step(self.run, node.unit)
+end
+
+local function holds(self, node)
+  local unit = node.unit
+  return unit.when == nil or conditions.pass(self.run, unit, context.new(self.run, unit))
+end
+
+local function perform_group(self, node)
+  if not holds(self, node) then
+    for _, member in ipairs(node.members) do self:skip(member, "when") end
+    for _, step in ipairs(node.finally or {}) do self:skip(step, "when") end
+    return results.skipped("when")
+  end
+  return group.run(node.g)
+end
+
+-- Makes the members of a fan-out, now that what it needs is there.
+local function perform_fan(self, node)
+  local step = node.unit
+  local members = fanout.expand(self.run, step)
+  node.members = {}
+  local g = group.new(self, node, node.home or self.top.g)
+  g.limit = step.fan.limit
+  for i, member in ipairs(members) do
+    local m = new_node(self, member, "step", node, g)
+    m.prio, m.label = node.prio, member.id
+    node.members[i] = m
+    self.run.journal:emit({ ev = "step_added", id = member.id, kind = member.kind,
+      group = node.id, needs = {} })
+    g:add(m)
+  end
+  node.g = g
+  for _, m in ipairs(node.members) do became_ready(m) end
+  return group.run(g)
+end
+
+local BODIES = { step = perform, group = perform_group, fan = perform_fan }
+
+local function spawn(self, node)
+  local task = self.run.loop:task(node.id, BODIES[node.kind], self, node)
+  task.node, task.on_end = node, unit_done
+  node.task = task
+end
+
+-- A claim of one unit that no policy hands out: a body's call, a finally step.
+local Claim = {}
+Claim.__index = Claim
+
+function Claim:take()
+  return not self.node.result and not self.node.task and self.node or nil
+end
+
+function Claim.offer(_, node) spawn(node.sched, node) end
+
+function Claim.refuse(_, node, err)
+  node.sched:finished(node, results.failure(err, "resources"))
+end
+
+-- It claims again when it is put back.
+function Claim.hunger() end
+
+function Claim:put_back(node)
+  node.sched.slots:claim(self, node.sched.slots:lane_of(node), node.prio or 0, node.index)
+end
+
+--- Lets a unit run: at once when it was offered, else when a place is free.
+---@param node orrery.Node
+---@param offered? boolean
+function Scheduler:begin(node, offered)
+  node.begun = true
+  if offered then return spawn(self, node) end
+  setmetatable({ node = node, claimed = {} }, Claim):put_back(node)
+end
+
+--- Runs one unit that no group schedules and waits for its result. In a task.
+---@param node orrery.Node
+---@return orrery.Result
+function Scheduler:call(node)
+  local calls = self.slots.calls
+  calls[node] = true
+  self:begin(node)
+  local result = self:wait(node)
+  calls[node] = nil
+  return result
+end
+
+--- Waits for the result of a unit. In a task.
+---@param node orrery.Node
+---@return orrery.Result
+function Scheduler.wait(_, node)
+  if not node.result then
+    node.ended = node.ended or loop.signal()
+    loop.await(node.ended)
+  end
+  return node.result
+end
+
+--- A unit that came up while running: a body's call.
+---@param step orrery.Step
+---@param owner? orrery.Node
+---@return orrery.Node
+function Scheduler:add(step, owner)
+  local node = new_node(self, step, step.fan and "fan" or "step", owner, nil)
+  node.prio = owner and owner.prio or 0
+  return node
+end
+
+--- Cancels a unit that has begun.
+---@param node orrery.Node
+---@param why string
+function Scheduler:cancel(node, why)
+  if node.result then return end
+  if node.task and node.g then
+    node.g:close(why)
+  elseif node.task then
+    node.task:cancel(errors.new("cancelled", why))
+  elseif node.kind == "group" then
+    self:skip(node, "stopped")
+  else
+    self.run.journal:emit({ ev = "step_skipped", id = node.id, why = "stopped" })
+    self:finished(node, results.failure(errors.new("cancelled", why)))
+  end
+end
+
+--- Runs the whole graph; the record of the workflow as a group. In a task.
+---@return orrery.Result
+function Scheduler:run_all()
+  for _, node in ipairs(self.linked) do
+    if node.waits == 0 and node ~= self.top then became_ready(node) end
+  end
+  for _, node in ipairs(self.transparent) do
+    if node.left == 0 then
+      self:finished(node, results.of_members(node))
+    end
+  end
+  local record = group.run(self.top.g)
+  self:finished(self.top, record)
+  return record
+end
+
+return scheduler

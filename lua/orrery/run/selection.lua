@@ -1,0 +1,136 @@
+-- Which steps are part of a run: targets by id or glob with what they need, --only,
+-- --from.
+local errors = require("orrery.kernel.errors")
+local nearest = require("orrery.kernel.nearest")
+
+local selection = {}
+
+--- A glob over ids: * and ?.
+---@param glob string
+---@return string pattern
+function selection.pattern(glob)
+  local p = glob:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".")
+  return "^" .. p .. "$"
+end
+
+local function add_members(unit, into)
+  if not unit.members then
+    into[unit.id] = true
+    return
+  end
+  for _, member in ipairs(unit.members) do add_members(member, into) end
+end
+
+local function matching(wf, name, into)
+  local unit = wf.by_id[name]
+  if unit then
+    add_members(unit, into)
+    return true
+  end
+  -- A member of a fan-out that is not expanded yet: the whole step.
+  local fanned = wf.by_id[name:match("^(.-)%[.*%]$") or ""]
+  if fanned then
+    add_members(fanned, into)
+    return true
+  end
+  local pattern, found = selection.pattern(name), false
+  for _, step in ipairs(wf.steps) do
+    if step.id:find(pattern) then
+      into[step.id] = true
+      found = true
+    end
+  end
+  return found
+end
+
+local function named(wf, names)
+  local into = {}
+  for _, name in ipairs(names) do
+    if not matching(wf, name, into) then
+      local hint = nearest.hint(name, wf.by_id)
+      errors.raise("usage", ("there is no step '%s' in %s%s"):format(name, wf.name,
+        hint and "; " .. hint or ""), { exit = 2 })
+    end
+  end
+  return into
+end
+
+-- The steps an id stands for.
+local function steps_of(wf, id)
+  local into = {}
+  if wf.by_id[id] then add_members(wf.by_id[id], into) end
+  return into
+end
+
+local function needs_of(step)
+  local out = {}
+  table.move(step.needs, 1, #step.needs, 1, out)
+  local g = step.group
+  while g do
+    table.move(g.needs or {}, 1, #(g.needs or {}), #out + 1, out)
+    g = g.parent
+  end
+  return out
+end
+
+local function with_needs(wf, chosen)
+  local stack = {}
+  for id in pairs(chosen) do stack[#stack + 1] = id end
+  while #stack > 0 do
+    local step = wf.by_id[table.remove(stack)]
+    for _, id in ipairs(step and needs_of(step) or {}) do
+      for up in pairs(steps_of(wf, id)) do
+        if not chosen[up] then
+          chosen[up] = true
+          stack[#stack + 1] = up
+        end
+      end
+    end
+  end
+  return chosen
+end
+
+local function with_dependants(wf, chosen)
+  local down = {}
+  for _, step in ipairs(wf.steps) do
+    for _, id in ipairs(needs_of(step)) do
+      for up in pairs(steps_of(wf, id)) do
+        down[up] = down[up] or {}
+        table.insert(down[up], step.id)
+      end
+    end
+  end
+  local stack = {}
+  for id in pairs(chosen) do stack[#stack + 1] = id end
+  while #stack > 0 do
+    for _, id in ipairs(down[table.remove(stack)] or {}) do
+      if not chosen[id] then
+        chosen[id] = true
+        stack[#stack + 1] = id
+      end
+    end
+  end
+  return chosen
+end
+
+--- The ids of the steps to run; nil for all. Raises code "usage" for an unknown name.
+---@param wf orrery.Workflow
+---@param opts orrery.RunOptions
+---@return table<string, true>?
+function selection.of(wf, opts)
+  local chosen
+  if opts.targets and #opts.targets > 0 then
+    chosen = named(wf, opts.targets)
+    if not opts.only then chosen = with_needs(wf, chosen) end
+  end
+  if opts.from then
+    local after = with_dependants(wf, named(wf, { opts.from }))
+    if not chosen then return after end
+    for id in pairs(chosen) do
+      if not after[id] then chosen[id] = nil end
+    end
+  end
+  return chosen
+end
+
+return selection
