@@ -54,6 +54,10 @@ static int add_line(struct orr_ignore *ig, const char *s, size_t n)
         n--;
     }
     r.basename = !memchr(s, '/', n);
+    if (n && s[0] == '/') {
+        s++;
+        n--;
+    }
     if (!n)
         return 0;
     if (ig->count == ig->cap) {
@@ -64,7 +68,7 @@ static int add_line(struct orr_ignore *ig, const char *s, size_t n)
         ig->rules = p;
         ig->cap = cap;
     }
-    if (orr_wild_init(&r.wild, s, n, ORR_WILD_BYTES) < 0)
+    if (orr_wild_init(&r.wild, s, n, ORR_WILD_BYTES | ORR_WILD_EXACT) < 0)
         return -1;
     ig->rules[ig->count++] = r;
     return 0;

@@ -106,7 +106,7 @@ static bool bracket_has(const char *p, const char *end, uint32_t c, bool bytes)
             p++;
             hi = member(&p, end, bytes);
         }
-        hit |= lo <= c && c <= hi;
+        hit |= c == lo || (lo <= c && c <= hi);
     }
     return hit != not ;
 }
@@ -221,7 +221,7 @@ static void classify(struct orr_wild_seg *s, char *text, size_t n)
     s->text = text;
     s->len = n;
     s->kind = stars > 1 ? ORR_WILD_STARS : ORR_WILD_ANY;
-    if (stars == n)
+    if (n && stars == n)
         return;
     s->kind = ORR_WILD_PATTERN;
     for (size_t i = stars; i < n; i++) {
@@ -236,6 +236,19 @@ static void classify(struct orr_wild_seg *s, char *text, size_t n)
     }
     s->kind = stars ? ORR_WILD_SUFFIX : ORR_WILD_LITERAL;
     s->len = out;
+}
+
+/* Up to the next slash; one in brackets does not cut, and matches nothing. */
+static size_t segment_len(const char *s, size_t n)
+{
+    size_t i = 0;
+    while (i < n && s[i] != '/') {
+        if (s[i] == '[')
+            i += orr_wild_bracket(s + i, n - i);
+        else
+            i += s[i] == '\\' && i + 1 < n && s[i + 1] != '/' ? 2 : 1;
+    }
+    return i;
 }
 
 /* Without the backslash of "\/", which is a slash like any other. */
@@ -262,13 +275,14 @@ int orr_wild_init(struct orr_wild *w, const char *pattern, size_t n,
     }
     memcpy(w->text, pattern, n);
     w->text[n] = 0;
-    for (size_t i = 0; i < n;) {
-        char *s = w->text + i, *slash = memchr(s, '/', n - i);
-        size_t len = slash ? (size_t)(slash - s) : n - i;
-        i += len + 1;
-        if (slash)
+    bool exact = flags & ORR_WILD_EXACT;
+    for (size_t i = 0; i < n + exact;) {
+        char *s = w->text + i;
+        size_t len = segment_len(s, n - i), whole = i + len;
+        i = whole + 1;
+        if (whole < n)
             len = without_escape(s, len);
-        if (!len || (len == 1 && s[0] == '.'))
+        if (!exact && (!len || (len == 1 && s[0] == '.')))
             continue;
         w->segs[w->count].flags = flags;
         classify(&w->segs[w->count++], s, len);

@@ -25,6 +25,7 @@ enum orr_wild_kind {
 
 enum {
     ORR_WILD_BYTES = 1, /* ? and [] match bytes, as git's do; else characters */
+    ORR_WILD_EXACT = 4, /* empty segments and "." stay, and match nothing */
     ORR_WILD_NO_DOT = 2 /* wildcards do not match names that start with . */
 };
 
@@ -42,8 +43,8 @@ struct orr_wild {
     char *text;   /* owned */
 };
 
-/* Compiles a pattern; empty segments and "." are dropped. 0 or
- * ORR_ENOMEM. Freed with orr_wild_fini. */
+/* Compiles a pattern; without ORR_WILD_EXACT empty segments and "." are
+ * dropped. 0 or ORR_ENOMEM. Freed with orr_wild_fini. */
 int orr_wild_init(struct orr_wild *w, const char *pattern, size_t n,
                   unsigned flags);
 
