@@ -16,6 +16,13 @@ local function node(what, id, fields)
   return setmetatable({ what = what, id = id, fields = fields, place = place.caller() }, Node)
 end
 
+-- The place of o.step "x" { … } is that of o.step "x": asking twice would cost as much as
+-- all the rest, and there `return o.workflow "x" { … }` is no tail call yet.
+local function complete(self, fields)
+  return setmetatable({ what = self.what, id = self.id, fields = fields, place = self.place },
+    Node)
+end
+
 Node.__call = function(self, fields)
   if self.fields then
     error(("%s '%s' is followed by another value; is a comma missing between them?")
@@ -25,7 +32,7 @@ Node.__call = function(self, fields)
     error(('o.%s "%s" needs a table of fields: o.%s "%s" { … }')
       :format(self.what, self.id, self.what, self.id), 2)
   end
-  return node(self.what, self.id, fields)
+  return complete(self, fields)
 end
 
 Node.__tostring = function(self) return ("%s '%s'"):format(self.what, tostring(self.id)) end
@@ -129,6 +136,17 @@ end
 local function is_list(t)
   for k in next, t do
     if math.type(k) ~= "integer" then return false end
+  end
+  return true
+end
+
+--- Is it a list of texts, without holes or anything else?
+---@param t table
+---@return boolean
+function build.is_plain(t)
+  local n = #t
+  for k, v in next, t do
+    if math.type(k) ~= "integer" or k > n or type(v) ~= "string" then return false end
   end
   return true
 end

@@ -86,41 +86,45 @@ local function writer(owners, path)
   end
 end
 
-local function imply(s, other, path)
-  if other == s or s.implied[other.id] then return end
-  for _, id in ipairs(s.needs) do
-    if id == other.id then return end
-  end
+-- `asked` holds the needs that were written.
+local function imply(s, other, path, asked)
+  if other == s or s.implied[other.id] or asked[other.id] then return end
   s.implied[other.id] = path
   s.needs[#s.needs + 1] = other.id
 end
 
-local function imply_directory(s, owners, path)
+local function set_of(list)
+  local set = {}
+  for _, v in ipairs(list) do set[v] = true end
+  return set
+end
+
+local function imply_directory(s, owners, path, asked)
   local found = {}
   for other in pairs(below(owners)[path] or {}) do found[#found + 1] = other end
   table.sort(found, function(a, b) return a.index < b.index end)
-  for _, other in ipairs(found) do imply(s, other, path) end
+  for _, other in ipairs(found) do imply(s, other, path, asked) end
 end
 
-local function imply_inputs(s, owners, values)
+local function imply_inputs(s, owners, values, asked)
   for _, spec in ipairs(s.inputs or {}) do
     if not spec.glob and not spec.exclude then
       local path = settled(spec, s, values)
       local other = path and writer(owners, path)
-      if other then imply(s, other, path) end
-      if path and spec.dir then imply_directory(s, owners, path) end
+      if other then imply(s, other, path, asked) end
+      if path and spec.dir then imply_directory(s, owners, path, asked) end
     end
   end
 end
 
 -- A fan over a result cannot begin before it is there: it needs that step, said or not.
-local function imply_items(s, by_id)
+local function imply_items(s, by_id, asked)
   local items = s.fan and s.fan.items
   if type(items) ~= "string" or not items:find("{{", 1, true) then return end
   local ok, roots = pcall(template.roots, items)
   for _, path in ipairs(ok and roots or {}) do
     local other = path[1] == "results" and by_id[tostring(path[2])]
-    if other then imply(s, other, items) end
+    if other then imply(s, other, items, asked) end
   end
 end
 
@@ -140,8 +144,7 @@ end
 
 local function add_missing(own, more)
   if #more == 0 then return own end
-  local seen = {}
-  for _, id in ipairs(own) do seen[id] = true end
+  local seen = set_of(own)
   for _, id in ipairs(more) do
     if not seen[id] then
       seen[id] = true
@@ -158,8 +161,9 @@ function edges.complete(wf, report)
   local owners = { files = {}, dirs = {} }
   for _, s in ipairs(wf.steps) do claim(owners, s, wf.values, report) end
   for _, s in ipairs(wf.steps) do
-    imply_inputs(s, owners, wf.values)
-    imply_items(s, wf.by_id)
+    local asked = set_of(s.needs)
+    imply_inputs(s, owners, wf.values, asked)
+    imply_items(s, wf.by_id, asked)
   end
   local needs, after = {}, {}
   for _, s in ipairs(wf.steps) do

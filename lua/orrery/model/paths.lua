@@ -74,6 +74,18 @@ function paths.spec(text, cwd, name)
     glob = paths.is_glob(text), dir = dir }
 end
 
+local none = {}
+
+-- The usual case, at a price that thousands of steps can pay.
+local function plain_list(value, cwd, problem)
+  local specs = {}
+  for _, text in ipairs(value) do
+    local spec, why = paths.spec(text, cwd)
+    if spec then specs[#specs + 1] = spec else problem(why) end
+  end
+  return specs, none
+end
+
 local function named_text(v)
   return type(v) == "string" or (type(v) == "table" and not build.is(v))
 end
@@ -84,6 +96,9 @@ end
 ---@param problem fun(text: string)
 ---@return orrery.PathSpec[], table<string, integer[]>
 function paths.list(value, cwd, problem)
+  if type(value) == "table" and build.is_plain(value) then
+    return plain_list(value, cwd, problem)
+  end
   local specs, names = {}, {}
   local function add(text, name)
     local spec, why = paths.spec(text, cwd, name)

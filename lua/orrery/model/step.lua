@@ -107,8 +107,9 @@ end
 ---@return string[]
 function step.ids(v, say)
   local out = {}
+  if v == nil then return out end
   if type(v) == "string" then return { v } end
-  build.flatten(build.is(v) and { v } or v or {}, function(id)
+  build.flatten(build.is(v) and { v } or v, function(id)
     if build.is(id) then id = id.id end
     if type(id) == "string" then
       out[#out + 1] = id
@@ -132,6 +133,7 @@ local function check_argv(v, name, say)
     if not v:find("%S") then say(("%s is empty"):format(name)) end
     return
   end
+  if v[1] ~= nil and build.is_plain(v) then return end
   local n = 0
   for k in next, v do
     if math.type(k) ~= "integer" then
@@ -295,15 +297,18 @@ function step.make(node, into)
   end
   local kind = kind_of(node, into)
   if not kind or f[kind] == nil then return nil end
+  -- One constructor with every field, so that the table is made in its final size.
   local out = { id = node.id, kind = kind, action = f[kind], place = node.place, doc = f.doc,
     fields = node.fields, node = node, implied = {}, input_names = {}, outputs = {},
     output_names = {}, keep = f.keep or false, temp = f.temp or false,
     allow_failure = f.allow_failure or false, with = f.with, prompt = f.prompt, model = f.model,
-    returns = f.returns, normalize = f.normalize, sample = f.sample, final = false }
+    returns = f.returns, normalize = f.normalize, sample = f.sample, final = false, index = 0,
+    group = nil, fan = nil, needs = nil, after = nil, cwd = nil, inputs = nil, shell = nil,
+    parse = nil, tty = false, when = nil, status_word = false, env = nil }
   out.fan = fan_of(node, into)
   check_place_of_fields(node, kind, out.fan ~= nil, into)
-  out.needs = step.ids(f.needs, sayer(into, node, "needs"))
-  out.after = step.ids(f.after, sayer(into, node, "after"))
+  out.needs = f.needs ~= nil and step.ids(f.needs, sayer(into, node, "needs")) or {}
+  out.after = f.after ~= nil and step.ids(f.after, sayer(into, node, "after")) or {}
   out.cwd = cwd_of(f, node, into)
   add_paths(out, f, node, into)
   add_command(out, f, node, into)
