@@ -38,7 +38,7 @@ end
 ---@param candidates string[]|table<string, any> a list, or a table whose keys count
 ---@return string?
 function nearest.find(word, candidates)
-  local list = candidates[1] ~= nil and candidates or sorted.keys(candidates)
+  local list = rawget(candidates, 1) ~= nil and candidates or sorted.keys(candidates)
   local limit = math.max(1, #word // 3)
   local best, at
   for _, c in ipairs(list) do

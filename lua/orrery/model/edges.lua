@@ -1,5 +1,6 @@
 -- The edges nobody wrote: needs of a group reach its members, and an input that another
 -- step declares as output implies a need. All by maps, never each against each.
+local fs = require("orrery.core.fs")
 local group = require("orrery.model.group")
 local paths = require("orrery.model.paths")
 local template = require("orrery.model.template")
@@ -38,10 +39,12 @@ local function claim_file(owners, s, path, report)
   end
 end
 
--- "dist/**" owns all below dist; other globs own by their fixed directory, unsure of which.
+-- A glob is looked up by its fixed directory: "dist/**" by "dist", "*.o" by "".
 local function claim_glob(owners, s, path)
-  local dir = path:match("^([^*?%[{]+)/%*%*$") or path:match("^([^*?%[{]+)/%*%*/%*$")
-  if dir then owners.dirs[dir] = owners.dirs[dir] or s end
+  local dir = path:match("^[^*?%[{]*"):match("^(.*)/") or ""
+  local list = owners.globs[dir] or {}
+  list[#list + 1] = { step = s, pattern = path }
+  owners.globs[dir] = list
 end
 
 local function claim(owners, s, values, report)
@@ -53,7 +56,6 @@ local function claim(owners, s, values, report)
         claim_glob(owners, s, path)
       else
         claim_file(owners, s, path, report)
-        if spec.dir then owners.dirs[path] = s end
       end
     end
   end
@@ -74,16 +76,22 @@ local function below(owners)
   return owners.below
 end
 
--- The step that writes a path: as a file, or because it owns a directory above it.
+local function by_glob(owners, dir, path)
+  for _, glob in ipairs(owners.globs[dir] or {}) do
+    if fs.match(glob.pattern, path) then return glob.step end
+  end
+end
+
+-- The step that writes a path: as a file, because a directory above it is its output, or
+-- by one of its globs.
 local function writer(owners, path)
-  local s = owners.files[path] or owners.dirs[path]
-  if s then return s end
+  local s = owners.files[path]
   local dir = path:match("^(.*)/")
-  while dir do
-    s = owners.dirs[dir] or owners.files[dir]
-    if s then return s end
+  while not s and dir do
+    s = owners.files[dir] or by_glob(owners, dir, path)
     dir = dir:match("^(.*)/")
   end
+  return s or by_glob(owners, "", path)
 end
 
 -- `asked` holds the needs that were written.
@@ -158,7 +166,7 @@ end
 ---@param wf orrery.Workflow
 ---@param report orrery.Report
 function edges.complete(wf, report)
-  local owners = { files = {}, dirs = {} }
+  local owners = { files = {}, globs = {} }
   for _, s in ipairs(wf.steps) do claim(owners, s, wf.values, report) end
   for _, s in ipairs(wf.steps) do
     local asked = set_of(s.needs)

@@ -115,6 +115,10 @@ local function cure(message, tokens, i)
     local text = missing_comma(tokens, i)
     if text then return text end
   end
+  if message:find("<name> expected", 1, true) and before and before.text == ":"
+    and tokens[i - 2] then
+    return foreign[":"](tokens[i - 2].text)
+  end
   local say = here and foreign[here.text]
   if say and before then return say(before.text) end
 end

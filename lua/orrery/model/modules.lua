@@ -39,6 +39,31 @@ local function shallow(t)
   return out
 end
 
+-- What looks at the clock or at files nobody records is not for a file that loads.
+local withheld = { time = { now = true, mono = true }, hash = { file = true, files = true } }
+
+local function pure(box, name, real)
+  local short = name:gsub("^orrery%.", "")
+  local copy = shallow(real)
+  for k in pairs(withheld[short] or {}) do
+    copy[k] = function(...)
+      if box.loading then
+        error(("%s.%s is not there while a workflow loads: the loaded plan is remembered")
+          :format(short, k), 2)
+      end
+      return real[k](...)
+    end
+  end
+  if (short == "json" or short == "yaml") and real.read then
+    copy.read = function(path)
+      local text, why = reading.file(box, path)
+      if not text then error(why.message, 2) end
+      return real.decode(text, { name = path })
+    end
+  end
+  return copy
+end
+
 local function constructors(box)
   local o = build.new()
   for _, name in ipairs { "load", "plan", "run", "open_run", "simulate" } do
@@ -58,8 +83,9 @@ local function ours(box, name)
     local hint = nearest.hint(name, public_names)
     return nil, ("there is no module '%s'%s"):format(name, hint and "; " .. hint or "")
   end
-  local real = require(name)
-  return how == "always" and shallow(real) or guarded(box, name, real)
+  local there, real = pcall(require, name)
+  if not there then return nil, ("module '%s' cannot be loaded: %s"):format(name, real) end
+  return how == "always" and pure(box, name, real) or guarded(box, name, real)
 end
 
 --- The places where a module would be, in order, relative to the root.

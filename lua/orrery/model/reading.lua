@@ -77,7 +77,8 @@ end
 ---@param box orrery.Box
 ---@return table
 function reading.fs(box)
-  local view = { glob = glob(box), stat = stat(box) }
+  local view = { glob = glob(box), stat = stat(box), match = fs.match, normal = fs.normal,
+    inside = fs.inside }
   function view.read(path)
     check_path("fs.read", path)
     local text, why = reading.file(box, path)

@@ -40,9 +40,7 @@ end
 
 local function before(s, id)
   if not s.item or s.item.final then return true end
-  local own = s.item.member_of or s.item.id
-  if own == id then return false end
-  return s.wf.graph:is_before(id, own)
+  return s.wf.graph:is_before(id, s.item.id)
 end
 
 local function of_results(s, path)
@@ -116,8 +114,8 @@ local function of_services(s, path)
   if not item or item.kind and item.kind ~= "service" then
     s.say(("there is no service '%s'"):format(id), not item and nearest.hint(id, s.wf.by_id) or nil)
   elseif not before(s, id) then
-    s.say(("service '%s' is read, which is not before '%s'"):format(id, s.item.id),
-      ('add needs = "%s"'):format(id))
+    s.say(("service '%s' is read, which is not before '%s'"):format(id,
+      s.item.member_of or s.item.id), ('add needs = "%s"'):format(id))
   end
 end
 

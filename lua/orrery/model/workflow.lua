@@ -81,7 +81,7 @@ local function parse_params(specs, opts, into)
   for _, m in ipairs(messages) do
     if not (opts.inspect and m.missing) then usage[#usage + 1] = m end
   end
-  if #usage > 0 then
+  if #usage > 0 and not into.report.failed then
     local lines = {}
     for i, m in ipairs(usage) do
       m.place = m.place or into.place
@@ -109,6 +109,7 @@ end
 local function steps_of(node, into, specs)
   local steps = node.fields.steps
   if type(steps) ~= "function" then return steps end
+  if into.report.failed then return {} end
   local made = into.box:call(steps, view_of(into.values, specs))
   if made ~= nil and type(made) ~= "table" then
     into.report:error(into.report:at(node, "steps"),
@@ -184,7 +185,6 @@ function workflow.make(node, info, opts, box, report)
   local into = new_into(report, box)
   into.place = node.place
   local specs = param_specs(node, into)
-  report:settle()
   into.values = parse_params(specs, opts, into)
   into.env = env_of(node, into)
   local steps = steps_of(node, into, specs)
