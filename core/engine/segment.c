@@ -140,25 +140,40 @@ int orr_segment_parse(const char *name, uint64_t *id)
     return 1;
 }
 
+/* Locks an open segment; 0 when it is ours and still has its name. */
+static int hold(int fd, struct stat *st)
+{
+    return orr_byte_lock(fd, 0) < 0 || fstat(fd, st) < 0 || !st->st_nlink ||
+           !S_ISREG(st->st_mode);
+}
+
+static int create_one(struct orr_segment *s, int dirfd, struct orr_err *e)
+{
+    char name[17];
+    struct stat st;
+    struct orr_segment got = ORR_SEGMENT_INIT;
+    if (getrandom(&got.id, sizeof got.id, 0) < 0)
+        return orr_err_errno(e, errno, "getrandom");
+    orr_segment_name(got.id, name);
+    got.fd = openat(dirfd, name,
+                    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (got.fd < 0)
+        return orr_err_errno(e, errno, "create cache segment %s", name);
+    if (hold(got.fd, &st)) {
+        orr_segment_fini(&got);
+        return orr_err_set(e, ORR_EBUSY, "cache segment %s was taken", name);
+    }
+    *s = got;
+    return 0;
+}
+
 int orr_segment_create(struct orr_segment *s, int dirfd, struct orr_err *e)
 {
-    uint64_t id = 0;
-    char name[17];
-    if (getrandom(&id, sizeof id, 0) < 0)
-        return orr_err_errno(e, errno, "getrandom");
-    orr_segment_name(id, name);
-    int fd = openat(dirfd, name,
-                    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0)
-        return orr_err_errno(e, errno, "create cache segment %s", name);
-    int rc = orr_byte_lock(fd, 0);
-    if (rc < 0) {
-        unlinkat(dirfd, name, 0);
-        close(fd);
-        return orr_err_errno(e, -rc, "lock cache segment %s", name);
-    }
-    *s = (struct orr_segment){fd, id, 0};
-    return 0;
+    /* Before we lock it, another process may adopt or remove the new file. */
+    int rc = ORR_EBUSY;
+    for (int i = 0; i < 100 && rc == ORR_EBUSY; i++)
+        rc = create_one(s, dirfd, e);
+    return rc;
 }
 
 int orr_segment_adopt(struct orr_segment *s, int dirfd, uint64_t id,
@@ -171,8 +186,7 @@ int orr_segment_adopt(struct orr_segment *s, int dirfd, uint64_t id,
     if (got.fd < 0)
         return orr_err_errno(e, errno, "open cache segment %s", name);
     struct stat st;
-    if (orr_byte_lock(got.fd, 0) < 0 || fstat(got.fd, &st) < 0 ||
-        !st.st_nlink || !S_ISREG(st.st_mode)) {
+    if (hold(got.fd, &st)) {
         orr_segment_fini(&got);
         return orr_err_set(e, ORR_EBUSY, "cache segment %s is in use", name);
     }

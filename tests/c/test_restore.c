@@ -1,0 +1,201 @@
+/* restore: files appear whole, and never outside their root. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "engine/filecopy.h"
+#include "engine/restore.h"
+#include "folder.h"
+
+static int open_dir(void **state)
+{
+    int fd = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* Writes 'text' to rel under the test's folder. */
+static int put(void **state, const char *rel, const char *text, mode_t mode,
+               struct orr_err *e)
+{
+    int root = open_dir(state);
+    struct orr_restore r = ORR_RESTORE_INIT;
+    int rc = orr_restore_begin(&r, root, rel, e);
+    if (!rc)
+        rc = orr_write_all(r.fd, text, strlen(text), rel, e);
+    if (!rc)
+        rc = orr_restore_commit(&r, mode, e);
+    orr_restore_fini(&r);
+    close(root);
+    return rc;
+}
+
+static int entries(const char *path)
+{
+    int n = 0;
+    DIR *d = opendir(path);
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n - 2;
+}
+
+static void a_file_has_exactly_its_bytes_and_mode(void **state)
+{
+    struct stat st;
+    mode_t modes[] = {0644, 0755, 0600, 0444, 0777, 0};
+    mode_t mask = umask(077);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        assert_int_equal(put(state, "f", "text", modes[i], NULL), 0);
+        assert_int_equal(stat(in_folder(state, "f"), &st), 0);
+        assert_int_equal(st.st_mode & 07777, modes[i]);
+        assert_int_equal(st.st_nlink, 1);
+    }
+    umask(mask);
+    assert_int_equal(entries(*state), 1);
+}
+
+static void missing_parents_are_made(void **state)
+{
+    assert_int_equal(put(state, "a/b//./c/f", "deep", 0644, NULL), 0);
+    assert_file(in_folder(state, "a/b/c/f"), "deep", 4);
+    assert_int_equal(put(state, "a/b/g", "more", 0644, NULL), 0);
+    assert_file(in_folder(state, "a/b/g"), "more", 4);
+}
+
+static void a_path_that_leaves_the_root_is_refused(void **state)
+{
+    const char *bad[] = {"/etc/x", "../x", "a/../../x", "a/..",   "..",
+                         "",       ".",    "a/.",       "a/../b", "/"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct orr_err e = {0};
+        assert_int_equal(put(state, bad[i], "no", 0644, &e), ORR_EUNSAFE);
+        assert_string_equal(orr_err_code(&e), "EUNSAFE");
+    }
+    assert_int_equal(entries(*state), 0);
+}
+
+static void a_symlink_on_the_way_is_refused(void **state)
+{
+    assert_int_equal(mkdir(in_folder(state, "real"), 0755), 0);
+    assert_int_equal(symlink("/tmp", in_folder(state, "out")), 0);
+    assert_int_equal(symlink("real", in_folder(state, "in")), 0);
+    assert_int_equal(put(state, "out/f", "no", 0644, NULL), ORR_EUNSAFE);
+    assert_int_equal(put(state, "in/f", "no", 0644, NULL), ORR_EUNSAFE);
+    assert_int_equal(put(state, "out/new/f", "no", 0644, NULL), ORR_EUNSAFE);
+    assert_int_equal(entries(in_folder(state, "real")), 0);
+}
+
+static void the_slow_walk_refuses_the_same(void **state)
+{
+    int root = open_dir(state);
+    assert_int_equal(mkdir(in_folder(state, "real"), 0755), 0);
+    assert_int_equal(symlink("/tmp", in_folder(state, "out")), 0);
+    assert_int_equal(symlink("real", in_folder(state, "in")), 0);
+    const char *bad[] = {"out", "in", "in/x", "..", "real/../..", "/tmp"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        size_t n = strlen(bad[i]);
+        assert_int_equal(orr_open_beneath_slowly(root, bad[i], n, true, NULL),
+                         ORR_EUNSAFE);
+        assert_int_equal(orr_open_beneath(root, bad[i], n, true, NULL),
+                         ORR_EUNSAFE);
+    }
+    int fd = orr_open_beneath_slowly(root, "real/a/b", 8, true, NULL);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(orr_open_beneath(root, "real/none", 9, false, NULL),
+                     ORR_ENOENT);
+    close(root);
+}
+
+static void a_symlink_at_the_target_is_replaced_not_followed(void **state)
+{
+    write_file(in_folder(state, "victim"), "precious", 8);
+    assert_int_equal(symlink("victim", in_folder(state, "f")), 0);
+    assert_int_equal(put(state, "f", "text", 0644, NULL), 0);
+    assert_file(in_folder(state, "victim"), "precious", 8);
+    struct stat st;
+    assert_int_equal(lstat(in_folder(state, "f"), &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+}
+
+static void a_directory_at_the_target_is_an_error_without_a_trace(void **state)
+{
+    struct orr_err e = {0};
+    assert_int_equal(mkdir(in_folder(state, "f"), 0755), 0);
+    assert_true(put(state, "f", "text", 0644, &e) < 0);
+    assert_string_equal(orr_err_code(&e), "EISDIR");
+    assert_int_equal(entries(*state), 1);
+}
+
+static void a_file_as_a_parent_is_an_error(void **state)
+{
+    struct orr_err e = {0};
+    write_file(in_folder(state, "f"), "x", 1);
+    assert_int_equal(put(state, "f/g", "text", 0644, &e), ORR_ENOENT);
+    assert_string_equal(orr_err_code(&e), "ENOTDIR");
+}
+
+static void what_is_not_committed_never_was(void **state)
+{
+    int root = open_dir(state);
+    struct orr_restore r = ORR_RESTORE_INIT;
+    write_file(in_folder(state, "f"), "old", 3);
+    assert_int_equal(orr_restore_begin(&r, root, "f", NULL), 0);
+    assert_int_equal(orr_write_all(r.fd, "new", 3, "f", NULL), 0);
+    orr_restore_fini(&r);
+    orr_restore_fini(&r);
+    assert_file(in_folder(state, "f"), "old", 3);
+    assert_int_equal(entries(*state), 1);
+    close(root);
+}
+
+static void a_copy_says_what_it_holds(void **state)
+{
+    static char bytes[300000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 31 >> 3);
+    write_file(in_folder(state, "a"), bytes, sizeof bytes);
+    int from = open(in_folder(state, "a"), O_RDONLY | O_CLOEXEC);
+    for (int hashed = 0; hashed < 2; hashed++) {
+        struct orr_digest want, got;
+        uint64_t size = 0;
+        int to = open(in_folder(state, "b"),
+                      O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        assert_int_equal(
+            orr_filecopy(from, to, "a", hashed ? &got : NULL, &size, NULL), 0);
+        close(to);
+        assert_int_equal(size, sizeof bytes);
+        assert_file(in_folder(state, "b"), bytes, sizeof bytes);
+        orr_hash_bytes(bytes, sizeof bytes, &want);
+        if (hashed)
+            assert_memory_equal(&got, &want, sizeof got);
+    }
+    close(from);
+}
+
+int main(void)
+{
+#define IN_FOLDER(f)                                                           \
+    cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(a_file_has_exactly_its_bytes_and_mode),
+        IN_FOLDER(missing_parents_are_made),
+        IN_FOLDER(a_path_that_leaves_the_root_is_refused),
+        IN_FOLDER(a_symlink_on_the_way_is_refused),
+        IN_FOLDER(the_slow_walk_refuses_the_same),
+        IN_FOLDER(a_symlink_at_the_target_is_replaced_not_followed),
+        IN_FOLDER(a_directory_at_the_target_is_an_error_without_a_trace),
+        IN_FOLDER(a_file_as_a_parent_is_an_error),
+        IN_FOLDER(what_is_not_committed_never_was),
+        IN_FOLDER(a_copy_says_what_it_holds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
