@@ -100,7 +100,7 @@ end
 local function line_of(self, ev)
   if ev.stdout or ev.stderr then ev = spill(self, spill(self, ev, "stdout"), "stderr") end
   ev = exact(ev)
-  local text, err = json.encode(ev)
+  local text, err = json.encode(ev, { lossy = true })
   if text then return text end
   return json.encode({ v = ev.v, t = ev.t, ev = "message", level = "warning",
     text = ("event %s of %s could not be written: %s"):format(ev.ev, tostring(ev.id),

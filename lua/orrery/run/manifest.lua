@@ -12,6 +12,10 @@ local manifest = {}
 -- The digest of a program as the step would find it; remembered for the run.
 local function tool_digest(run, name, path, cwd)
   local known = run.tool_digests
+  if not known then
+    known = {}
+    run.tool_digests = known
+  end
   local id = name .. "\0" .. (path or "") .. "\0" .. (name:find("/", 1, true) and cwd or "")
   if known[id] == nil then
     local found = proc.which(name, path, cwd)

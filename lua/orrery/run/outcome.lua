@@ -55,6 +55,10 @@ end
 ---@param came table what the kind came to
 ---@return orrery.Result
 function outcome.finish(run, step, job, result, came)
+  if result.cached == "clean" then
+    run.journal:hit(step.id)
+    return result
+  end
   local outputs = {}
   for i, o in ipairs(came.facts or {}) do outputs[i] = { path = o.path, digest = o.digest } end
   run.journal:emit({ ev = "step_finished", id = step.id, status = result.status,

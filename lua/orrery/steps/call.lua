@@ -5,9 +5,9 @@ local loop = require("orrery.kernel.loop")
 
 local call = {}
 
--- Runs on the worker: gives the function a read-only ctx that records which results it reads.
-local function enter(fn, data)
-  return require("orrery.run.callee").call(fn, data)
+-- What runs on the worker: the function travels as an upvalue, its ctx as an argument.
+local function entry(fn)
+  return function(data) return require("orrery.run.callee").call(fn, data) end
 end
 
 local function by_name(name)
@@ -104,7 +104,7 @@ end
 ---@param job { ctx: table, timeout?: number }
 ---@return table outcome value, stdout (what it printed), set, impure, error
 function call.execute(r, step, prepared, job)
-  local id = r.loop:submit(enter, { prepared.fn, data_of(r, step, job.ctx) },
+  local id = r.loop:submit(entry(prepared.fn), { data_of(r, step, job.ctx) },
     { root = r.root, cwd = job.cwd })
   local res = loop.await(id, job.timeout)
   if res == nil or res.timed_out then
