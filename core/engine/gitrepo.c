@@ -1,9 +1,10 @@
 /*
  * gitrepo: finding, opening and naming commits, by libgit2 or the git command.
  *
- * libgit2 is initialised by the first open and shut down by the last close; it
- * counts for itself. Whether there is a repository at all is decided here, by
- * looking for it: libgit2 gives one code for "none" and for some it refuses.
+ * libgit2 is initialised by the first open and never shut down: 1.5 leaks a
+ * little with each round, and its state is the process's, not ours. Whether
+ * there is a repository at all is decided here, by looking for it: libgit2
+ * gives one code for "none" and for some it refuses.
  */
 #include "engine/gitrepo.h"
 
@@ -147,7 +148,6 @@ void orr_gitrepo_close(struct orr_gitrepo *g)
     free(g->prefix);
     free(g->reason);
     free(g);
-    git_libgit2_shutdown();
 }
 
 const char *orr_gitrepo_root(const struct orr_gitrepo *g)
