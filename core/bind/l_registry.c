@@ -5,7 +5,12 @@
 #include "bind/bind.h"
 #include "bind/openers.h"
 
+#include <string.h>
+
+#include "bind/scratch.h"
+#include "bind/value.h"
 #include "engine/registry.h"
+#include "engine/registryfile.h"
 
 #define REGISTRY_TYPE "orrery.registry"
 
@@ -22,19 +27,6 @@ static int l_close(lua_State *L)
     orr_registry_free(*ud);
     *ud = NULL;
     return 0;
-}
-
-/* Calls orrery.core.pack.<verb> with the value on top, which its results
- * replace. */
-static void call_pack(lua_State *L, const char *verb, int results)
-{
-    lua_getglobal(L, "require"); // v require
-    lua_pushliteral(L, "orrery.core.pack");
-    lua_call(L, 1, 1);         // v pack
-    lua_getfield(L, -1, verb); // v pack f
-    lua_replace(L, -2);        // v f
-    lua_insert(L, -2);         // f v
-    lua_call(L, 1, results);
 }
 
 /* --- a table to an artifact --- */
@@ -68,17 +60,21 @@ static lua_Integer integer_field(lua_State *L, const char *k, lua_Integer min,
     return v;
 }
 
-/* True: 'meta' is packed and on the stack. False: nil, err are on the stack. */
-static int meta_field(lua_State *L, struct orr_span *meta)
+/* Packs field 'meta' into the scratch, at whose bytes it then points. Returns
+ * 0, or the results to give. */
+static int meta_field(lua_State *L, struct orr_scratch *b,
+                      struct orr_span *meta)
 {
-    if (lua_getfield(L, 2, "meta") == LUA_TNIL) // … meta
-        return 1;
-    call_pack(L, "encode", 2); // … bytes err
-    if (lua_isnil(L, -2))
-        return 0;
-    lua_pop(L, 1); // … bytes
-    meta->p = lua_tolstring(L, -1, &meta->n);
-    return 1;
+    struct orr_err e;
+    int rc = 0;
+    if (lua_getfield(L, 2, "meta") != LUA_TNIL) // … meta
+        rc = orr_value_pack(L, -1, "artifact.meta", &b->out, &b->es, &e);
+    if (rc < 0) {
+        orr_scratch_rest(b);
+        return orr_fail(L, &e);
+    }
+    *meta = (struct orr_span){(const char *)b->out.data, b->out.len};
+    return 0;
 }
 
 static int l_add(lua_State *L)
@@ -97,9 +93,13 @@ static int l_add(lua_State *L)
     a.digest = span_field(L, "digest");
     a.size = integer_field(L, "size", 0, LUA_MAXINTEGER, -1);
     a.version = (uint32_t)integer_field(L, "version", 1, UINT32_MAX - 1, 0);
-    if (!meta_field(L, &a.meta))
-        return 2;
-    if (orr_registry_add(r, &a, &a, &e) < 0)
+    struct orr_scratch *b = orr_scratch_take(L, 1);
+    int failed = meta_field(L, b, &a.meta);
+    if (failed)
+        return failed;
+    int rc = orr_registry_add(r, &a, &a, &e);
+    orr_scratch_rest(b);
+    if (rc < 0)
         return orr_fail(L, &e);
     lua_pushlstring(L, a.id.p, a.id.n);
     lua_pushinteger(L, a.version);
@@ -132,11 +132,9 @@ static void push_artifact(lua_State *L, const struct orr_artifact *a)
         lua_pushinteger(L, a->size);
         lua_setfield(L, -2, "size");
     }
-    if (a->meta.n) {
-        lua_pushlstring(L, a->meta.p, a->meta.n); // t bytes
-        call_pack(L, "decode", 1);                // t meta
+    // What was packed here unpacks.
+    if (a->meta.n && orr_value_push(L, a->meta.p, a->meta.n, NULL) == 0)
         lua_setfield(L, -2, "meta");
-    }
 }
 
 static int l_get(lua_State *L)
@@ -227,6 +225,42 @@ static int l_bytes(lua_State *L)
     return 1;
 }
 
+static const char *check_path(lua_State *L)
+{
+    size_t n;
+    const char *path = luaL_checklstring(L, 2, &n);
+    luaL_argcheck(L, strlen(path) == n, 2, "contains a NUL byte");
+    return path;
+}
+
+static int l_save(lua_State *L)
+{
+    struct orr_registry *r = check_registry(L);
+    struct orr_err e;
+    bool merge = false;
+    const char *path = check_path(L);
+    if (!lua_isnoneornil(L, 3)) {
+        luaL_checktype(L, 3, LUA_TTABLE);
+        lua_getfield(L, 3, "merge");
+        merge = lua_toboolean(L, -1);
+    }
+    if (orr_registryfile_save(r, path, merge, &e) < 0)
+        return orr_fail(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int l_load(lua_State *L)
+{
+    struct orr_registry *r = check_registry(L);
+    struct orr_err e;
+    size_t loaded = 0;
+    if (orr_registryfile_load(r, check_path(L), &loaded, &e) < 0)
+        return orr_fail(L, &e);
+    lua_pushinteger(L, (lua_Integer)loaded);
+    return 1;
+}
+
 static int l_new(lua_State *L)
 {
     struct orr_registry **ud = lua_newuserdatauv(L, sizeof *ud, 0);
@@ -244,9 +278,16 @@ int orr_open_registry(lua_State *L)
         {"by_name", l_by_name}, {"by_type", l_by_type},
         {"by_step", l_by_step}, {"versions", l_versions},
         {"count", l_count},     {"bytes", l_bytes},
+        {"save", l_save},       {"load", l_load},
         {"close", l_close},     {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", l_new}, {NULL, NULL}};
     orr_handle_type(L, REGISTRY_TYPE, methods, l_close);
+    luaL_getmetatable(L, REGISTRY_TYPE); // mt
+    lua_getfield(L, -1, "__index");      // mt methods
+    orr_scratch_push(L);
+    lua_pushcclosure(L, l_add, 1);
+    lua_setfield(L, -2, "add");
+    lua_pop(L, 2);
     luaL_newlib(L, functions);
     return 1;
 }

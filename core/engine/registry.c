@@ -29,7 +29,7 @@ struct record {
     const char *text; /* id name path digest meta, one after the other */
     int64_t size;
     uint32_t id_n, name_n, path_n, digest_n, meta_n;
-    uint32_t version;
+    uint32_t version, saved;
     uint32_t type, step;  /* group number + 1; 0: absent */
     uint32_t next[KINDS]; /* record number + 1 of the next in each group */
 };
@@ -225,6 +225,7 @@ static void view(const struct orr_registry *r, const struct record *rec,
     }
     out->size = rec->size;
     out->version = rec->version;
+    out->saved = rec->saved;
 }
 
 /* Stores a settled artifact. ORR_ENOMEM leaves all as it was. */
@@ -246,7 +247,8 @@ static int store(struct orr_registry *r, const struct orr_artifact *a,
                            .path_n = (uint32_t)a->path.n,
                            .digest_n = (uint32_t)a->digest.n,
                            .meta_n = (uint32_t)a->meta.n,
-                           .version = a->version};
+                           .version = a->version,
+                           .saved = a->saved};
     struct orr_span id = put_span(&at, a->id);
     struct orr_span name = put_span(&at, a->name);
     put_span(&at, a->path);
@@ -411,6 +413,14 @@ bool orr_registry_walk(struct orr_registry *r, enum orr_registry_by by,
     }
     pthread_mutex_unlock(&r->lock);
     return no != 0;
+}
+
+void orr_registry_note_saved(struct orr_registry *r, size_t i, uint32_t version)
+{
+    pthread_mutex_lock(&r->lock);
+    if (i < r->count)
+        record_at(r, i)->saved = version;
+    pthread_mutex_unlock(&r->lock);
 }
 
 size_t orr_registry_count(struct orr_registry *r)

@@ -30,6 +30,7 @@ struct orr_artifact {
     struct orr_span meta; /* opaque bytes */
     int64_t size;         /* -1: unknown */
     uint32_t version;     /* given 0: one more than the highest of the name */
+    uint32_t saved;       /* its version in the file it was saved to; 0: none */
 };
 
 enum orr_registry_by {
@@ -69,6 +70,10 @@ bool orr_registry_by_name(struct orr_registry *r, const char *name, size_t n,
 bool orr_registry_walk(struct orr_registry *r, enum orr_registry_by by,
                        const char *key, size_t n, size_t *it,
                        struct orr_artifact *out);
+
+/* Notes the version under which a file has the i-th. */
+void orr_registry_note_saved(struct orr_registry *r, size_t i,
+                             uint32_t version);
 
 size_t orr_registry_count(struct orr_registry *r);
 
