@@ -108,6 +108,10 @@ int orr_func_walk_code(struct orr_func_walk *w, int idx,
     uint64_t n = w->out->len - at - 8;
     for (int i = 0; i < 8; i++)
         w->out->data[at + (size_t)i] = (unsigned char)(n >> (8 * i));
+    if (!w->informed) {
+        lua_pop(L, 1);
+        return 0;
+    }
     struct use_context u = {w, idx};
     struct orr_digest d;
     int rc =
@@ -141,8 +145,17 @@ static int push_option(lua_State *L, const char *name)
 
 static void walk_init(struct orr_func_walk *w, lua_State *L, struct orr_err *e)
 {
-    *w = (struct orr_func_walk){.L = L, .e = e, .root = 1};
+    *w = (struct orr_func_walk){.L = L, .e = e, .root = 1, .informed = true};
+    lua_Debug ar;
     lua_settop(L, 2);
+    lua_pushvalue(L, 1);
+    lua_getinfo(L, ">S", &ar);
+    w->source = ar.source;
+    if (lua_istable(L, 2)) {
+        lua_getfield(L, 2, "info");
+        w->informed = lua_isnil(L, -1) || lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
     w->modules = push_option(L, "modules");
     w->env = push_option(L, "env");
     w->loaded = push_option(L, "loaded");
@@ -151,15 +164,17 @@ static void walk_init(struct orr_func_walk *w, lua_State *L, struct orr_err *e)
         w->loaded = lua_gettop(L);
     }
     w->out = orr_box_new(L, sizeof *w->out, buf_fini);
-    w->digests = push_table(L);
     w->used = push_table(L);
-    w->globals = push_table(L);
-    w->sets = push_table(L);
-    w->assigns = push_table(L);
     w->seen = push_table(L);
     w->cells = push_table(L);
     lua_pushnil(L);
     w->names_slot = lua_gettop(L);
+    if (!w->informed)
+        return;
+    w->digests = push_table(L);
+    w->globals = push_table(L);
+    w->sets = push_table(L);
+    w->assigns = push_table(L);
 }
 
 /* Forgets which objects were seen, for another walk of the same graph. */
@@ -318,6 +333,8 @@ static int l_dump(lua_State *L)
     if (push_dump(&w) < 0)
         return orr_fail(L, &e);
     int bytes = lua_gettop(L);
+    if (!w.informed)
+        return 1;
     if (push_info(&w) < 0)
         return orr_fail(L, &e);
     lua_pushvalue(L, bytes);

@@ -62,8 +62,9 @@ struct orr_func_walk {
     lua_State *L;
     struct orr_buf *out;
     bool canon;
-    int seen;  /* object → number */
-    int cells; /* upvalue id → number */
+    bool informed; /* uses and digests are wanted, too */
+    int seen;      /* object → number */
+    int cells;     /* upvalue id → number */
     lua_Integer nseen, ncells;
     int digests;        /* function → digest of its code */
     int names_slot;     /* where 'names' will be */
@@ -74,6 +75,7 @@ struct orr_func_walk {
     int loaded;         /* name → module */
     int used;           /* set of module names that were met */
     int root;           /* the function dumped */
+    const char *source; /* its chunk name; valid while it lives */
     int globals, sets;  /* name → line, of all functions met */
     int assigns;        /* name → line, of the root only */
     struct orr_err *e;

@@ -348,16 +348,24 @@ static int walk_closure(struct orr_func_walk *w, int idx,
     return rc;
 }
 
+/* Is it a Lua function of another file than the one dumped? Only then can it
+ * be known better as a module's member. */
+static bool is_foreign(struct orr_func_walk *w, int idx)
+{
+    lua_Debug ar;
+    lua_pushvalue(w->L, idx);
+    lua_getinfo(w->L, ">S", &ar);
+    return strcmp(ar.source, w->source) != 0;
+}
+
 static int walk_function(struct orr_func_walk *w, int idx,
                          const struct place *at)
 {
     lua_State *L = w->L;
-    lua_pushvalue(L, idx);
-    bool seen = lua_rawget(L, w->seen) == LUA_TNUMBER;
-    lua_pop(L, 1);
-    if (!seen && orr_func_name(w, idx))
+    bool is_c = lua_iscfunction(L, idx);
+    if ((is_c || is_foreign(w, idx)) && orr_func_name(w, idx))
         return put_name(w);
-    if (lua_iscfunction(L, idx))
+    if (is_c)
         return refuse(w, at, ORR_EINVAL,
                       "cannot pass a C function that no loaded module has");
     return walk_closure(w, idx, at);

@@ -145,8 +145,7 @@ describe("a function that travels", function()
   end)
 
   it("takes a member of a module by name when the module's digest is known", function()
-    local conn = io.stdout
-    package.loaded["acme.db"] = { get = function() return conn end }
+    package.loaded["acme.db"] = { get = made("local conn = io.stdout return function() return conn end") }
     local get = require("acme.db").get
     local known = info(function() return get() end, { modules = { ["acme.db"] = "d1" } })
     local message = refusal(function() return get() end)
