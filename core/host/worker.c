@@ -385,6 +385,8 @@ static int protected_facts(lua_State *L)
     struct worker *w = worker_of(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, w->finish);
     lua_call(L, 0, 1);
+    if (lua_isnil(L, -1))
+        return 0;
     if (orr_value_pack(L, -1, "facts", &w->out->facts, &w->es, NULL) < 0)
         orr_buf_clear(&w->out->facts);
     return 0;

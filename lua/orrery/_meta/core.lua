@@ -125,14 +125,15 @@
 --- orrery.core.func (workers too): closures as bytes.
 --- dump: the closure graph: Lua functions and plain tables by value, shared ones
 --- shared, recursive ones recursive; _ENV, standard libraries and required modules
---- by name. A Lua function that is a member of a module travels by name when the
---- module is Orrery's or its digest is given in opts.modules, else by value. err
+--- by name. A Lua function of another file that is a member of a module travels by
+--- name when the module is Orrery's or its digest is in opts.modules, else by value. err
 --- names the upvalue that cannot travel: "upvalue 'conn': cannot pass a userdata".
 --- load: only what this process dumped; modules through env.require.
 ---@class core.func
 ---@field dump fun(f: function, opts?: orrery.FuncOptions): string?, orrery.FuncInfo|orrery.Err
 ---@field load fun(bytes: string, env: table): function?, orrery.Err?
 ---@class orrery.FuncOptions
+---@field info? boolean    false: only the bytes, in half the time
 ---@field modules? table<string, string>  module → digest of its source and of what it requires; part of the identity
 ---@field env? table      the environment f was made in: its libraries (own fields only) count as the real ones
 ---@field loaded? table<string, any>      modules by name; default package.loaded
@@ -162,6 +163,7 @@
 ---@field close fun(self)  cancels everything, waits for the threads
 ---@class orrery.WorkerConfig
 ---@field root? string      absolute; recorded paths inside it are relative to it
+---@field cwd? string       absolute; where relative paths of io, os and fs begin
 ---@field path? string      package.path of the workers
 ---@field modules? table<string, string>  name → digest; a loaded module whose digest changed is loaded anew
 ---@class orrery.WorkerErr: orrery.Err
@@ -169,9 +171,10 @@
 ---@field task? string      "file:line" of the function
 ---@class orrery.WorkerFacts
 ---@field log string        what it printed
----@field reads { kind: "file"|"stat"|"list"|"glob", path: string, patterns?: string[] }[]  sorted; "file" also where there was none
----@field env table<string, string|false>  environment variables read; false: not set
----@field impure table<string, string>  "clock", "random", "process", "write", … → the function used
+---@field reads string[]    files whose contents, or absence, it saw; sorted; relative to the root where inside
+---@field looks { kind: "stat"|"list"|"glob", path: string, patterns?: string[], ignore?: boolean, hidden?: boolean }[]  seen without reading
+---@field env string[]      names of environment variables it read
+---@field impure table<string, string>  "clock", "random", "process", "write", "stdin", "http", "git", "cache" → the function used
 
 --- orrery.core.loop (main): the one blocking wait.
 ---@class core.loop
