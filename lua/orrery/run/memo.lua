@@ -19,13 +19,27 @@ local function unpack(bytes)
   return type(v) == "table" and v or nil
 end
 
---- The facts of a recorded set as they are now.
+-- What a look at the file system gives now: a stat, a directory's names, a glob's files.
+local function look_fact(run, look)
+  local path = look.path:sub(1, 1) == "/" and look.path or run.root .. "/" .. look.path
+  if look.kind == "list" then return fs.list(path) or false end
+  if look.kind == "glob" then return (fs.glob(look.patterns, { root = path })) or false end
+  local st = fs.stat(path)
+  return st and { st.type, st.size, st.mode } or false
+end
+
+--- The facts of a recorded set as they are now; nil when it is empty.
 ---@param run orrery.Run
----@param set { files?: string[], env?: string[], results?: string[] }
----@return table facts
+---@param set { files?: string[], looks?: table[], env?: string[], results?: string[] }
+---@return table? facts
 function memo.facts(run, set)
   local facts = {}
   if set.files and #set.files > 0 then facts.files = inputs.facts(run, set.files) end
+  if set.looks and #set.looks > 0 then
+    local looks = {}
+    for i, look in ipairs(set.looks) do looks[i] = { look.kind, look.path, look_fact(run, look) } end
+    facts.looks = looks
+  end
   if set.env and #set.env > 0 then
     local env = {}
     for _, name in ipairs(set.env) do env[name] = run.process_env[name] or false end

@@ -2,6 +2,8 @@
 local errors = require("orrery.kernel.errors")
 local func = require("orrery.core.func")
 local loop = require("orrery.kernel.loop")
+local pack = require("orrery.core.pack")
+local sorted = require("orrery.kernel.sorted")
 
 local call = {}
 
@@ -80,14 +82,41 @@ end
 local impure_words = { clock = "the clock", random = "randomness", process = "a process",
   write = "writing a file", http = "HTTP", run = "run.id", attempt = "attempt" }
 
--- Turns the worker's facts into a recorded input set and what forbids storing.
-local function recorded(facts, read)
-  local set = { files = facts.reads, env = facts.env, results = read.results }
+-- Turns the worker's facts into a recorded input set, and what forbids storing. Writing is
+-- what a step with declared outputs is for.
+local function recorded(facts, read, writes)
+  local set = { files = {}, looks = {}, env = {}, results = read.results }
+  for _, r in ipairs(facts.reads or {}) do
+    if r.kind == "file" then
+      set.files[#set.files + 1] = r.path
+    else
+      set.looks[#set.looks + 1] = r
+    end
+  end
+  for name in sorted.pairs(facts.env or {}) do set.env[#set.env + 1] = name end
   local impure
-  for word in pairs(facts.impure or {}) do impure = impure_words[word] or word end
+  for word in sorted.pairs(facts.impure or {}) do
+    if not (word == "write" and writes) then impure = impure_words[word] or word end
+  end
   if read.run then impure = "run.id" end
   if read.attempt then impure = "attempt" end
   return set, impure
+end
+
+-- Tells the workers where modules are and what their digests are, once a run.
+local function configure(r)
+  if r.workers_configured then return end
+  r.workers_configured = true
+  local path = { r.root .. "/lua/?.lua", r.root .. "/lua/?/init.lua", r.root .. "/workflows/?.lua" }
+  for _, dir in ipairs(r.config and r.config.path or {}) do
+    local full = dir:sub(1, 1) == "/" and dir or r.root .. "/" .. dir
+    path[#path + 1] = full .. "/?.lua"
+    path[#path + 1] = full .. "/?/init.lua"
+  end
+  path[#path + 1] = package.path
+  local ok, why = r.loop:workers():configure(pack.encode({ root = r.root,
+    path = table.concat(path, ";"), modules = r.workflow.reads and r.workflow.reads.modules }))
+  if not ok then error(why, 0) end
 end
 
 local function failed(e)
@@ -104,8 +133,8 @@ end
 ---@param job { ctx: table, timeout?: number }
 ---@return table outcome value, stdout (what it printed), set, impure, error
 function call.execute(r, step, prepared, job)
-  local id = r.loop:submit(entry(prepared.fn), { data_of(r, step, job.ctx) },
-    { root = r.root, cwd = job.cwd })
+  configure(r)
+  local id = r.loop:submit(entry(prepared.fn), { data_of(r, step, job.ctx) })
   local res = loop.await(id, job.timeout)
   if res == nil or res.timed_out then
     r.loop:workers():cancel(id)
@@ -120,7 +149,8 @@ function call.execute(r, step, prepared, job)
     return out
   end
   out.value = res.value.value
-  out.set, out.impure = recorded(facts, res.value.read)
+  out.set, out.impure = recorded(facts, res.value.read, #job.outputs > 0)
+  if step.cache == true or job.ttl then out.impure = nil end
   return out
 end
 
