@@ -32,11 +32,12 @@ function attempt.reason(run, step, job)
   if not old then
     return before and "its earlier result is no longer in the cache" or "first run"
   end
-  local now = job.manifest
+  local was, now = old.manifest, job.manifest
   if old.set then
+    was = setmetatable({ found = old.found }, { __index = was })
     now = setmetatable({ found = (memo.facts(run, old.set) or {}).files }, { __index = now })
   end
-  local reasons = key.diff(old.manifest, now)
+  local reasons = key.diff(was, now)
   if #reasons > 0 then return key.line(reasons) end
   return "its recorded result does not fit any more"
 end

@@ -267,6 +267,7 @@ function memo.store(run, base, set, record, opts)
   put_text(run, record, "stdout")
   put_text(run, record, "stderr")
   local facts = set and memo.facts(run, set)
+  record.found = facts and facts.files
   local full = key.full(base, facts)
   local bytes, why = pack.encode(record, "result")
   if not bytes then return nil, why end
