@@ -47,7 +47,7 @@ fields.step = {
   gate = { type = "table" },
   normalize = { type = "function|string" },
   timeout = { type = "string|number" },
-  retry = { type = "table" },
+  retry = { type = "table|number" },
   allow_failure = { type = "boolean" },
   cache = { type = "boolean|table" },
   resources = { type = "table|function" },

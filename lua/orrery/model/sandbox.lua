@@ -68,9 +68,12 @@ local function overdue(box)
   if box.stop and box.stop() then return "interrupted" end
 end
 
--- Counts; once over, it raises at each instruction, so that no pcall of the file survives.
+-- Counts; once over, it raises at each instruction, so that no pcall of the file survives;
+-- only not in Box.call itself, which takes the hook away.
 local function hook_of(box)
   return function()
+    if not box.loading then return end
+    if box.over and debug.getinfo(2, "f").func == Box.call then return end
     box.count = box.count + (box.over and 0 or box.step)
     local why = overdue(box)
     if not why then return end

@@ -69,7 +69,8 @@ function step.check_fields(node, what, into)
   end
 end
 
-local function kind_of(node, into)
+-- `wrong`: fields were refused already, one of which may have meant the kind.
+local function kind_of(node, into, wrong)
   local found
   for _, kind in ipairs(fields.kinds) do
     if node.fields[kind] ~= nil then
@@ -81,7 +82,7 @@ local function kind_of(node, into)
       found = kind
     end
   end
-  if not found then
+  if not found and not wrong then
     into.report:error(node.place, ("step '%s' does nothing"):format(node.id), "give it one of "
       .. table.concat(fields.kinds, ", "))
   end
@@ -291,11 +292,12 @@ end
 ---@return orrery.Step?
 function step.make(node, into)
   local f = node.fields
-  if not all_fit(f, fields.step) then
+  local wrong = not all_fit(f, fields.step)
+  if wrong then
     check_fields(node, fields.step, into, "step")
     f = right_fields(f)
   end
-  local kind = kind_of(node, into)
+  local kind = kind_of(node, into, wrong)
   if not kind or f[kind] == nil then return nil end
   -- One constructor with every field, so that the table is made in its final size.
   local out = { id = node.id, kind = kind, action = f[kind], place = node.place, doc = f.doc,
