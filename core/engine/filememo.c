@@ -104,16 +104,6 @@ static int same(const struct orr_filefact *a, const struct orr_filefact *b)
            a->kind == b->kind;
 }
 
-/* Was the file older than the moment it was read, so that any later write shows
- * in its times? File systems that keep whole seconds get two of them. */
-static int settled(const struct orr_filefact *f, int64_t now, int64_t tick)
-{
-    int64_t newest = f->mtime > f->ctime ? f->mtime : f->ctime;
-    int whole = f->mtime % second == 0 && f->ctime % second == 0;
-    int64_t margin = whole ? 2 * second : tick;
-    return f->seen && newest < f->seen - margin && f->seen <= now + tick;
-}
-
 static int read_link(const char *path, struct orr_filefact *f)
 {
     char target[4096];
@@ -166,7 +156,7 @@ static void check_one(const struct file *file, int64_t now, int64_t tick,
     if (o->sys)
         return;
     const struct orr_filefact *old = file->fact;
-    if (old && same(old, &f) && settled(old, now, tick))
+    if (old && same(old, &f) && orr_filefact_settled(old, now, tick))
         return;
     f.seen = now;
     if (f.kind == ORR_FILE_LINK)
@@ -262,6 +252,15 @@ int orr_filememo_check(struct orr_filememo *m, const uint32_t *ids, size_t n,
     if (w.out != &one)
         free(w.out);
     return rc;
+}
+
+bool orr_filefact_settled(const struct orr_filefact *f, int64_t now,
+                          int64_t tick)
+{
+    int64_t newest = f->mtime > f->ctime ? f->mtime : f->ctime;
+    bool whole = f->mtime % second == 0 && f->ctime % second == 0;
+    int64_t margin = whole ? 2 * second : tick;
+    return f->seen && newest < f->seen - margin && f->seen <= now + tick;
 }
 
 /* --- the face ---------------------------------------------------------------

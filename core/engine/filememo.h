@@ -14,6 +14,7 @@
 #ifndef ORR_ENGINE_FILEMEMO_H
 #define ORR_ENGINE_FILEMEMO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,13 @@ struct orr_filefact {
     uint32_t kind;        /* enum orr_file_kind */
     struct orr_digest digest;
 };
+
+/* Was the file older than the moment it was read, by more than the 'tick' of
+ * the clock that stamps files, so that any later write shows in its times? And
+ * has the clock not been set back since? File systems that keep whole seconds
+ * get two of them. */
+bool orr_filefact_settled(const struct orr_filefact *f, int64_t now,
+                          int64_t tick);
 
 /* A memo over 'ix', which must outlive it and is written only by checks and
  * forgets. Keys are "file:" and the path as given. */
