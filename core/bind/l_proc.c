@@ -1,8 +1,10 @@
 /* l_proc: orrery.core.proc. What a command line means, without running it. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "bind/bind.h"
 #include "bind/openers.h"
@@ -71,6 +73,20 @@ static int l_which(lua_State *L)
     return 1;
 }
 
+/* For -C, before anything else has begun: no thread and no child of ours has
+ * looked at a relative path yet. */
+static int l_chdir(lua_State *L)
+{
+    const char *dir = luaL_checkstring(L, 1);
+    struct orr_err e;
+    if (chdir(dir) < 0) {
+        orr_err_errno(&e, errno, "change to %s", dir);
+        return orr_fail(L, &e);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int l_warden(lua_State *L)
 {
     int sig = 0;
@@ -81,11 +97,9 @@ static int l_warden(lua_State *L)
 
 int orr_open_proc(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"split", l_split},
-                                         {"quote", l_quote},
-                                         {"which", l_which},
-                                         {"warden", l_warden},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"split", l_split}, {"quote", l_quote},   {"which", l_which},
+        {"chdir", l_chdir}, {"warden", l_warden}, {NULL, NULL}};
     if (luaL_newmetatable(L, "orrery.buf")) {
         lua_pushcfunction(L, buf_gc);
         lua_setfield(L, -2, "__gc");

@@ -2,7 +2,11 @@
  * pipes. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
@@ -32,24 +36,44 @@ static void wait_writable(int fd)
     poll(&p, 1, -1);
 }
 
-static int l_write(lua_State *L)
+static bool write_all(int fd, const char *s, size_t n)
 {
-    int fd = (int)luaL_checkinteger(L, 1);
-    size_t n;
-    const char *s = luaL_checklstring(L, 2, &n);
     while (n) {
         ssize_t k = write(fd, s, n);
         if (k < 0 && errno == EAGAIN) {
             wait_writable(fd);
         } else if (k < 0 && errno != EINTR) {
-            lua_pushboolean(L, 0);
-            return 1;
+            return false;
         } else if (k > 0) {
             s += k;
             n -= (size_t)k;
         }
     }
-    lua_pushboolean(L, 1);
+    return true;
+}
+
+/* A closed pipe is an answer here, not a signal; the process's disposition is
+ * left alone, for scripts that print count on it. */
+static bool write_unsignalled(int fd, const char *s, size_t n)
+{
+    sigset_t pipe_only, before, pending;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    bool ok = write_all(fd, s, n);
+    if (!ok && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&pipe_only, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok;
+}
+
+static int l_write(lua_State *L)
+{
+    int fd = (int)luaL_checkinteger(L, 1);
+    size_t n;
+    const char *s = luaL_checklstring(L, 2, &n);
+    lua_pushboolean(L, write_unsignalled(fd, s, n));
     return 1;
 }
 

@@ -232,6 +232,7 @@
 ---@field which fun(name: string, path?: string, cwd?: string): string?  absolute path of the program
 ---@field quote fun(word: string): string     as one shell word
 ---@field warden fun(): boolean               is a warden above this process?
+---@field chdir fun(dir: string): true?, orrery.Err?   for -C only, before anything else has begun
 
 --- orrery.core.store (workers too): blobs and records that outlive runs.
 ---@class core.store

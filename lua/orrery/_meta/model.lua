@@ -387,7 +387,7 @@
 ---| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, pid: integer, resumed?: string }
 ---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
 ---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls
----| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string }
+---| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string, tty?: boolean }
 ---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written
 ---| { ev: "step_retry", id: string, attempt: integer, class: string, message: string, delay: number }
 ---| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string }[], error?: table, attempts: integer, allowed?: boolean }

@@ -1,71 +1,45 @@
--- Flags: one table says them all; make and ninja habits (-j4, -j 4, --jobs=4, -kn).
+-- From words to flags, with make's and ninja's habits: -j4, -j 4, --jobs=4, -kn, -C DIR.
 local errors = require("orrery.kernel.errors")
 local nearest = require("orrery.kernel.nearest")
 
 local args = {}
 
--- name = { short, takes, many, help }: takes nil: a switch; "N": needs a value; "[N]": may
--- have one, only with "=". many: collects into a list.
-args.flags = {
-  jobs = { short = "j", takes = "N", help = "run N steps at once (default: processors)" },
-  ["keep-going"] = { short = "k", help = "go on with what does not need a failed step" },
-  ["dry-run"] = { short = "n", help = "say what would run, run nothing (= plan)" },
-  directory = { short = "C", takes = "DIR", help = "change to DIR first" },
-  param = { short = "p", takes = "K=V", many = true, help = "set a param" },
-  quiet = { short = "q", help = "say only what failed" },
-  verbose = { short = "v", help = "say more: commands, metadata" },
-  yes = { short = "y", takes = "[STEP]", many = true, help = "approve without asking" },
-  only = { help = "the named steps without what they need" },
-  from = { takes = "STEP", help = "this step and what depends on it" },
-  force = { takes = "[STEP]", many = true, help = "run again, all or the named (globs)" },
-  cache = { takes = "MODE", choices = { "rw", "ro", "wo", "off" }, help = "rw, ro, wo or off" },
-  affected = { takes = "[BASE]", help = "steps touched by changes since BASE" },
-  agent = { takes = "NAME=CMD", many = true, help = "what executes an agent role; * for all" },
-  timeout = { takes = "TIME", help = "end the run after TIME (exit 124)" },
-  budget = { takes = "K=V", many = true, help = "usd=5, tokens=1e6, time=1h, steps=100" },
-  resources = { takes = "K=V", many = true, help = "capacities: gpu=2,mem=200G" },
-  json = { help = "one result document on stdout" },
-  events = { takes = "FILE", help = "the journal as it grows, to FILE or - for stdout" },
-  junit = { takes = "FILE", help = "a JUnit report" },
-  trace = { takes = "FILE", help = "a Chrome trace of the run" },
-  report = { takes = "FILE", help = "an HTML report" },
-  summary = { takes = "FILE", help = "a Markdown summary, appended" },
-  output = { takes = "HOW", choices = { "auto", "live", "group", "prefix", "errors", "quiet" },
-    help = "how step output is shown" },
-  timestamps = { help = "put the time before each line" },
-  color = { takes = "[WHEN]", choices = { "auto", "always", "never" }, help = "when to color" },
-  strict = { help = "warnings of the check are errors" },
-  ["sequential-fallback"] = { help = "run a group whose members need each other in order" },
-  format = { takes = "F", help = "output format" },
-  against = { takes = "RUN", help = "compare with that run" },
-  ["exit-code"] = { help = "exit 10 when there is work" },
-  shard = { takes = "I/N", help = "the I-th of N shares of the steps" },
-  ["in"] = { takes = "GLOB", many = true, help = "an input" },
-  out = { takes = "PATH", many = true, help = "an output" },
-  run = { takes = "RUN", help = "a run: its id, a prefix, or last" },
-  by = { takes = "NAME", help = "who decides" },
-  reason = { takes = "TEXT", help = "why" },
-  help = { short = "h", help = "help for the command" },
-}
-
-local by_short = {}
-for name, f in pairs(args.flags) do
-  if f.short then by_short[f.short] = name end
-end
-
 local function usage(text, hint)
   errors.raise("usage", text, { hint = hint })
 end
 
-local function keep(opts, name, value)
-  local f = args.flags[name]
-  if f.choices and value ~= true then
-    local ok = false
-    for _, c in ipairs(f.choices) do ok = ok or c == value end
-    if not ok then
-      usage(("--%s=%s: must be one of %s"):format(name, value, table.concat(f.choices, ", ")))
+-- "90s", "1h30m", "30d", or seconds.
+local function seconds(text)
+  local n = tonumber(text)
+  if n then return n > 0 and n or nil end
+  local ok, s = pcall(require("orrery.time").parse, text)
+  return ok and s or nil
+end
+
+local kinds = {
+  count = function(text)
+    local n = math.tointeger(tonumber(text))
+    return n and n >= 1 and n or nil, "a whole number from 1"
+  end,
+  time = function(text) return seconds(text), "a time such as 90s, 5m or 1h30m" end,
+}
+
+local function convert(f, shown, value)
+  if f.choices then
+    for _, c in ipairs(f.choices) do
+      if c == value then return value end
     end
+    local near = nearest.hint(value, f.choices)
+    usage(("%s: '%s' is none of %s"):format(shown, value, table.concat(f.choices, ", ")), near)
   end
+  if not f.kind then return value end
+  local v, want = kinds[f.kind](value)
+  if v == nil then usage(("%s: '%s' is not %s"):format(shown, value, want)) end
+  return v
+end
+
+local function keep(opts, name, f, shown, value)
+  if value ~= true then value = convert(f, shown, value) end
   if f.many then
     opts[name] = opts[name] or {}
     table.insert(opts[name], value)
@@ -74,77 +48,127 @@ local function keep(opts, name, value)
   end
 end
 
-local function long(opts, argv, i)
+local function may_omit(f) return f.takes:sub(1, 1) == "[" end
+
+local function next_value(argv, i, f, shown)
+  local value = argv[i + 1]
+  if value == nil then usage(("%s needs a value: %s %s"):format(shown, shown, f.takes)) end
+  return value
+end
+
+local function unknown_long(name, set, command)
+  local of = command and "orrery " .. command or "orrery"
+  local guess = nearest.find(name, set)
+  usage(("%s has no flag --%s"):format(of, name), guess and ("did you mean --%s?"):format(guess)
+    or ("orrery help%s lists its flags"):format(command and " " .. command or ""))
+end
+
+local function long(opts, argv, i, set, command)
   local name, value = argv[i]:match("^%-%-([^=]+)=(.*)$")
   name = name or argv[i]:sub(3)
-  local f = args.flags[name]
-  if not f then
-    local guess = nearest.find(name, args.flags)
-    usage(("unknown flag --%s"):format(name), guess and ("did you mean --%s?"):format(guess))
-  end
+  local f = set[name]
+  if not f then unknown_long(name, set, command) end
+  local shown = "--" .. name
   if not f.takes then
-    if value then usage(("--%s takes no value"):format(name)) end
-    keep(opts, name, true)
+    if value then usage(("%s takes no value"):format(shown)) end
+    keep(opts, name, f, shown, true)
   elseif value then
-    keep(opts, name, value)
-  elseif f.takes:sub(1, 1) == "[" then
-    keep(opts, name, true)
+    keep(opts, name, f, shown, value)
+  elseif may_omit(f) then
+    keep(opts, name, f, shown, true)
   else
+    keep(opts, name, f, shown, next_value(argv, i, f, shown))
     i = i + 1
-    if argv[i] == nil then usage(("--%s needs a value: --%s %s"):format(name, name, f.takes)) end
-    keep(opts, name, argv[i])
   end
   return i
 end
 
-local function short(opts, argv, i)
-  local word, at = argv[i], 2
+local function by_short(set)
+  local out = {}
+  for name, f in pairs(set) do
+    if f.short then out[f.short] = name end
+  end
+  return out
+end
+
+local function unknown_short(c, set, command)
+  local name = c:match("^%w$") and require("orrery.face.flags").all
+  for long_name, f in pairs(name or {}) do
+    if f.short == c and not set[long_name] then
+      usage(("orrery %s has no flag -%s (--%s)"):format(command or "", c, long_name))
+    end
+  end
+  usage(("%s has no flag -%s"):format(command and "orrery " .. command or "orrery", c),
+    ("orrery help%s lists its flags"):format(command and " " .. command or ""))
+end
+
+-- A cluster: switches, then perhaps one flag that takes the rest as its value.
+local function short(opts, argv, i, set, command)
+  local word, at, names = argv[i], 2, by_short(set)
   while at <= #word do
     local c = word:sub(at, at)
-    local name = by_short[c]
-    if not name then usage(("unknown flag -%s"):format(c), "orrery help lists the flags") end
-    local f = args.flags[name]
+    local name = names[c]
+    if not name then unknown_short(c, set, command) end
+    local f, shown = set[name], "-" .. c
     at = at + 1
-    if f.takes then
+    if not f.takes or (may_omit(f) and word:sub(at, at) ~= "=") then
+      keep(opts, name, f, shown, true)
+    else
       local value = word:sub(at):gsub("^=", "")
-      if value == "" and f.takes:sub(1, 1) ~= "[" then
+      if at > #word then
+        value = next_value(argv, i, f, shown)
         i = i + 1
-        value = argv[i]
-        if value == nil then usage(("-%s needs a value: -%s %s"):format(c, c, f.takes)) end
       end
-      keep(opts, name, value ~= "" and value or true)
+      keep(opts, name, f, shown, value)
       break
     end
-    keep(opts, name, true)
   end
   return i
 end
+
+local function is_flag(word) return word:sub(1, 1) == "-" and #word > 1 end
 
 --- Splits a command line into flags, words and what follows "--".
 ---@param argv string[]
----@param from? integer where to begin; default 1
+---@param from integer where to begin
+---@param set table<string, table> the flags there are, as flags.set makes them
+---@param command? string its name, for messages
 ---@return table opts flags by long name
 ---@return string[] words
 ---@return string[]? rest nil without "--"
----@usage args.parse({ "run", "-j4", "x", "--", "a" }) --> { jobs = "4" }, { "run", "x" }, { "a" }
-function args.parse(argv, from)
-  local opts, words, i = {}, {}, from or 1
+---@usage args.parse({ "x", "-j4", "--", "a" }, 1, set) --> { jobs = 4 }, { "x" }, { "a" }
+function args.parse(argv, from, set, command)
+  local opts, words, i = {}, {}, from
   while i <= #argv do
     local word = argv[i]
     if word == "--" then return opts, words, table.move(argv, i + 1, #argv, 1, {}) end
-    if word:sub(1, 2) == "--" then
-      i = long(opts, argv, i)
-    elseif word:sub(1, 1) == "-" and #word > 1 then
-      i = short(opts, argv, i)
-    else
+    if not is_flag(word) then
       words[#words + 1] = word
+    elseif word:sub(1, 2) == "--" then
+      i = long(opts, argv, i, set, command)
+    else
+      i = short(opts, argv, i, set, command)
     end
     i = i + 1
   end
   return opts, words
 end
 
---- Turns { "a=1", "b=2" } into { a = "1", b = "2" }; commas separate too when 'split'.
+--- The flags before the command's name (orrery -C dir run), and where the name is.
+---@param argv string[]
+---@param set table<string, table>
+---@return table opts
+---@return integer at
+function args.leading(argv, set)
+  local opts, i = {}, 1
+  while argv[i] and is_flag(argv[i]) and argv[i] ~= "--version" do
+    i = argv[i]:sub(1, 2) == "--" and long(opts, argv, i, set) or short(opts, argv, i, set)
+    i = i + 1
+  end
+  return opts, i
+end
+
+--- Turns { "a=1", "b=2,c=3" } into { a = "1", b = "2,c=3" }; with 'split', commas separate.
 ---@param list string[]?
 ---@param flag string for the message
 ---@param split? boolean
@@ -152,10 +176,9 @@ end
 function args.pairs(list, flag, split)
   local out = {}
   for _, item in ipairs(list or {}) do
-    for word in (split and item or item:gsub(",", "\0")):gmatch("[^,]+") do
-      word = word:gsub("%z", ",")
+    for word in item:gmatch(split and "[^,]+" or ".+") do
       local k, v = word:match("^([^=]+)=(.*)$")
-      if not k then usage(("%s %s: write NAME=VALUE"):format(flag, word)) end
+      if not k then usage(("%s %s: write %s NAME=VALUE"):format(flag, word, flag)) end
       out[k] = v
     end
   end

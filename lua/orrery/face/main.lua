@@ -1,37 +1,38 @@
 -- The command line's entry: argv in, exit code out.
-local args = require("orrery.face.args")
 local errors = require("orrery.kernel.errors")
-local nearest = require("orrery.kernel.nearest")
-local term = require("orrery.core.term")
+local streams = require("orrery.face.streams")
 
--- Commands and the modules that hold them, loaded when called.
-local commands = {
-  run = "orrery.face.cmd.run",
-  lua = "orrery.face.cmd.lua",
-  version = "orrery.face.cmd.version",
-}
+-- Exit codes of errors that end a command (DESIGN section 6).
+local codes = { usage = 2, invalid = 3, state = 5, budget = 6, pipe = 141, interrupted = 130 }
 
-local codes = { usage = 2, invalid = 3, state = 5, budget = 6 }
+local function env(name)
+  return os.getenv(name) or ""
+end
 
-local function write(fd, text) term.write(fd, text) end
+-- "file:line: error: text" stays as it is; anything else says whose error it is.
+local function explain(e)
+  if e.code == "invalid" and e.messages then return errors.text(e) .. "\n" end
+  local text = errors.text(e)
+  if not text:find("^[^\n]-:%d+: error: ") then text = "orrery: error: " .. text end
+  return text .. (e.hint and "\n  " .. e.hint or "") .. "\n"
+end
 
-local function complain(e)
-  if errors.is(e) then
-    local hint = e.hint and "\n  " .. e.hint or ""
-    local text = errors.text(e)
-    write(2, (e.messages and "" or "orrery: error: ") .. text .. hint .. "\n")
-    return codes[e.code] or 1
-  end
-  write(2, "orrery: internal error: " .. tostring(e) .. "\n")
+local function internal(e, s)
+  local first = tostring(e):match("^[^\n]*")
+  s.err("orrery: internal error: " .. first .. "\n  This is a fault in Orrery, not in your "
+    .. "workflow. Please report it with the command line and `orrery version`;\n"
+    .. "  ORRERY_TRACE=1 shows where it happened.\n")
+  if env("ORRERY_TRACE") ~= "" then s.err(tostring(e) .. "\n") end
   return 7
 end
 
-local function find(name)
-  if name == "--version" then name = "version" end
-  if commands[name] then return require(commands[name]) end
-  local guess = nearest.find(name or "", commands)
-  errors.raise("usage", name and ("unknown command '%s'"):format(name) or "no command given",
-    { hint = guess and ("did you mean 'orrery %s'?"):format(guess) or "orrery help lists them" })
+local function complain(e, s)
+  if not errors.is(e) then return internal(e, s) end
+  if e.code == "pipe" then return codes.pipe end
+  if e.code == "internal" then return internal(e.traceback or errors.text(e), s) end
+  s.err(explain(e))
+  if env("ORRERY_TRACE") ~= "" and e.traceback then s.err(e.traceback .. "\n") end
+  return e.exit or codes[e.code] or 1
 end
 
 local function handler(e)
@@ -39,18 +40,63 @@ local function handler(e)
   return debug.traceback(tostring(e), 2)
 end
 
+local function unknown(name)
+  local commands = require("orrery.face.commands")
+  local guess = require("orrery.kernel.nearest").find(name, commands.names())
+  errors.raise("usage", ("there is no command '%s'"):format(name),
+    { hint = guess and ("did you mean 'orrery %s'?"):format(guess)
+      or "orrery help lists them" })
+end
+
+local function enter(dirs)
+  for _, dir in ipairs(dirs or {}) do
+    local ok, why = require("orrery.core.proc").chdir(dir)
+    if not ok then errors.raise("usage", errors.text(why)) end
+  end
+end
+
+-- What a command is given: its flags and words, and ways to speak.
+local function invocation(name, opts, words, rest, s)
+  return { name = name, opts = opts, words = words, rest = rest, out = s.out, err = s.err,
+    try = s.try }
+end
+
+local function dispatch(argv, s)
+  if argv[1] == "version" or argv[1] == "--version" then
+    return require("orrery.face.cmd.version").main(invocation("version", {}, {}, nil, s))
+  end
+  local args = require("orrery.face.args")
+  local flags = require("orrery.face.flags")
+  local before, at = args.leading(argv, flags.set({}))
+  local name = argv[at]
+  if before.help or name == nil then name = "help" end
+  if name == "--version" then name = "version" end
+  local command = require("orrery.face.commands").get(name)
+  if not command then unknown(name) end
+  if command.raw then
+    enter(before.directory)
+    return command.raw(invocation(name, before, table.move(argv, at + 1, #argv, 1, {}), nil, s))
+  end
+  local opts, words, rest = args.parse(argv, at + 1, flags.set(command.flags or {}), name)
+  if opts.help then
+    return require("orrery.face.cmd.help").main(invocation("help", {}, { name }, nil, s))
+  end
+  enter(before.directory)
+  enter(opts.directory)
+  opts.color = opts.color or before.color
+  local code = command.main(invocation(name, opts, words, rest, s))
+  return argv[at] == nil and not before.help and 2 or code
+end
+
 --- Runs one command line.
 ---@param argv string[] argv[0] is the program
+---@param s? table streams, for tests
 ---@return integer exit code
-local function main(argv)
-  local ok, code = xpcall(function()
-    local command = find(argv[1])
-    if command.raw then return command.raw(argv, write) end
-    local opts, words, rest = args.parse(argv, 2)
-    return command.main(opts, words, rest, write)
-  end, handler)
+local function main(argv, s)
+  s = s or streams.new()
+  local ok, code = xpcall(dispatch, handler, argv, s)
   if ok then return code or 0 end
-  return complain(code)
+  return complain(code, s)
 end
 
 return main

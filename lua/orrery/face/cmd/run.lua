@@ -1,32 +1,29 @@
 -- orrery run [WORKFLOW] [STEP…] [-- ARGS]
 local args = require("orrery.face.args")
-local color = require("orrery.face.color")
 local errors = require("orrery.kernel.errors")
-local plain = require("orrery.face.show.plain")
-local sys = require("orrery.core.sys")
 local target = require("orrery.face.target")
-local time = require("orrery.time")
+local term = require("orrery.core.term")
 
 local run = {}
 
-run.help = {
-  usage = "orrery run [WORKFLOW] [STEP…] [-- ARGS]",
-  text = "Runs a workflow, or some of its steps with what they need.",
-  examples = { "orrery run", "orrery run site -j8", "orrery run release -p version=1.4.0",
-    "orrery run app 'test:*' -k" },
-}
+run.usage = "orrery run [WORKFLOW] [STEP…] [-- ARGS]"
+run.about = [[
+Runs a workflow, or some of its steps with what they need. WORKFLOW is a name
+(workflows/NAME.lua or .yaml) or a path; without one, the default of orrery.lua runs.
+STEP is an id or a glob over ids. What is up to date is left alone.]]
+run.flags = { "jobs", "keep-going", "dry-run", "param", "quiet", "verbose", "yes", "only", "from",
+  "force", "cache", "agent", "timeout", "resources", "json", "events", "junit", "trace",
+  "summary", "output", "timestamps", "strict", "sequential-fallback" }
+run.examples = { { "orrery run", "the default workflow" },
+  { "orrery run site -j8", "workflows/site.lua, eight steps at once" },
+  { "orrery run release -p version=1.4.0", "with a param" },
+  { "orrery run app 'test:*' -k", "some steps with what they need, past failures" },
+  { "orrery run app -- --fast", "{{args}} in its steps is --fast" } }
+run.notes = [[
+Exit codes: 0 all well · 1 a step failed · 2 usage · 3 invalid workflow · 4 a gate or an
+approval refused · 6 budget · 8 waits for approval · 124 --timeout · 130 interrupted.]]
 
-local function number(opts, name)
-  local text = opts[name]
-  if text == nil then return nil end
-  local n = math.tointeger(tonumber(text))
-  if not n or n < 1 then
-    errors.raise("usage", ("--%s %s: must be a whole number from 1"):format(name, text))
-  end
-  return n
-end
-
-local function forced(list)
+local function chosen(list)
   if not list then return nil end
   for _, v in ipairs(list) do
     if v == true then return true end
@@ -37,7 +34,7 @@ end
 local function agents_of(list)
   local out = {}
   for _, item in ipairs(list or {}) do
-    local name, cmd = item:match("^([^=]+)=(.*)$")
+    local name, cmd = item:match("^([%w%*_%.%-]+)=(.*)$")
     if name then
       out[name] = cmd
     else
@@ -48,58 +45,64 @@ local function agents_of(list)
 end
 
 --- Run options from flags; shared by run, plan and resume.
----@param opts table flags
+---@param c table the invocation
 ---@param steps string[]
----@param rest string[]?
 ---@return orrery.RunOptions
-function run.options(opts, steps, rest)
+function run.options(c, steps)
+  local opts = c.opts
   return {
-    jobs = number(opts, "jobs"), keep_going = opts["keep-going"],
-    targets = #steps > 0 and steps or nil, only = opts.only, from = opts.from,
-    force = forced(opts.force), cache = opts.cache, args = rest or {},
-    agents = agents_of(opts.agent), timeout = opts.timeout and time.parse(opts.timeout),
+    jobs = opts.jobs, keep_going = opts["keep-going"], targets = #steps > 0 and steps or nil,
+    only = opts.only, from = opts.from, force = chosen(opts.force), cache = opts.cache,
+    args = c.rest or {}, agents = agents_of(opts.agent), timeout = opts.timeout,
     resources = args.pairs(opts.resources, "--resources", true), strict = opts.strict,
-    sequential_fallback = opts["sequential-fallback"], yes = forced(opts.yes), sinks = {},
+    sequential_fallback = opts["sequential-fallback"], yes = chosen(opts.yes), sinks = {},
   }
 end
 
---- Streams of a run: what is progress, what is a complaint.
----@param opts table flags
----@param out fun(fd: integer, text: string)
----@return fun(event: table) display
-function run.display(opts, out)
-  local fd = opts.json and 2 or 1
-  local how = opts.quiet and "quiet" or opts.output
-  if how == nil or how == "auto" or how == "live" or how == "prefix" then how = "group" end
-  return plain.new({ how = how, verbose = opts.verbose,
-    paint = color.painter(opts.color, fd, sys.environ()),
-    write = function(text) out(fd, text) end,
-    complain = function(text) out(2, text) end })
+-- Nothing named and no default: the list says what could be.
+local function offer(c)
+  local list = require("orrery.face.cmd.list")
+  local on_terminal = term.is_tty(1)
+  list.main({ opts = {}, words = {}, out = on_terminal and c.out or c.err, err = c.err })
+  if on_terminal then
+    c.err("\nname one: orrery run NAME; default = \"NAME\" in orrery.lua makes it the default\n")
+    return 0
+  end
+  errors.raise("usage", "no workflow is named, and orrery.lua has no default",
+    { hint = "name one: orrery run NAME" })
+end
+
+local function report_warnings(c, wf)
+  for _, m in ipairs(wf.warnings or {}) do
+    if m.level ~= "note" then c.err(errors.line(m) .. "\n") end
+  end
+end
+
+--- Runs a loaded workflow under the displays the flags ask for.
+---@param c table the invocation
+---@param wf orrery.Workflow
+---@param options orrery.RunOptions
+---@return integer exit code
+function run.go(c, wf, options)
+  local displays = require("orrery.face.displays").new(c)
+  options.sinks[#options.sinks + 1] = function(e) displays:event(e) end
+  options.attach = function(loop) displays:attach(loop) end
+  options.live = displays.wants_output
+  if not c.opts.quiet then report_warnings(c, wf) end
+  local record = require("orrery.run.engine").run(wf, options)
+  displays:close()
+  return record.code
 end
 
 --- Runs the command.
----@param opts table flags
----@param words string[]
----@param rest string[]?
----@param out fun(fd: integer, text: string)
+---@param c table the invocation
 ---@return integer exit code
-function run.main(opts, words, rest, out)
-  local wf, steps = target.load(words, args.pairs(opts.param, "-p"), opts)
-  if not wf then
-    errors.raise("usage", "no workflow named", { hint = "orrery list shows what there is; "
-      .. "set default in orrery.lua" })
-  end
-  local engine = require("orrery.run.engine")
-  local options = run.options(opts, steps, rest)
-  options.sinks[1] = run.display(opts, out)
-  local record = engine.run(wf, options)
-  if opts.json then
-    local json = require("orrery.core.json")
-    out(1, json.encode({ run = record.id, status = record.status, code = record.code,
-      result = record.result, failed = record.failed, seconds = record.seconds,
-      report = record.report }) .. "\n")
-  end
-  return record.code
+function run.main(c)
+  local wf, steps = target.load(c.words, args.pairs(c.opts.param, "-p"), c.opts)
+  if not wf then return offer(c) end
+  local options = run.options(c, steps)
+  if c.opts["dry-run"] then return require("orrery.face.cmd.plan").show(c, wf, options) end
+  return run.go(c, wf, options)
 end
 
 return run

@@ -3,12 +3,15 @@ local sys = require("orrery.core.sys")
 
 local version = {}
 
-version.help = { usage = "orrery version", text = "Prints the version.",
-  examples = { "orrery version" } }
+version.usage = "orrery version"
+version.about = "Prints the version."
+version.examples = { { "orrery version", "one line, for scripts and bug reports" } }
 
 --- Prints the version.
-function version.main(_, _, _, out)
-  out(1, "orrery " .. sys.version .. "\n")
+---@param c table the invocation
+---@return integer
+function version.main(c)
+  c.out("orrery " .. sys.version .. "\n")
   return 0
 end
 

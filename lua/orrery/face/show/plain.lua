@@ -1,90 +1,140 @@
--- One line a step, for logs, pipes and CI.
+-- One line a finished step, with its output in one block (group), as it comes (prefix, or
+-- stream when the run is a single step), only when it failed (errors), or not at all (quiet).
+local line = require("orrery.face.show.line")
 local report = require("orrery.face.show.report")
 local tally = require("orrery.face.show.tally")
 local words = require("orrery.face.words")
 
 local plain = {}
 
-local function ends_in_newline(text)
+local function write(self, text)
+  if text ~= "" then self.write(text) end
+end
+
+local function ended(text)
   return text == "" and "" or text:sub(-1) == "\n" and text or text .. "\n"
 end
 
-local function step_line(self, step)
-  local paint, note = self.paint, {}
-  local word = step.status
-  if step.cached then word = step.cached == "clean" and "clean" or "hit" end
-  local colors = { ok = "green", clean = "dim", hit = "cyan", failed = "red", skipped = "yellow",
-    cancelled = "yellow" }
-  if step.status == "skipped" then
-    note[1] = step.why == "when" and "its condition is false"
-      or step.cause and ("%s failed"):format(step.cause) or step.why
-  else
-    if step.error then note[#note + 1] = step.error.message end
-    if not step.cached then
-      note[#note + 1] = words.seconds(step.seconds or 0)
-      if step.reason and step.reason ~= "" then note[#note + 1] = step.reason end
-    end
+local function text_of(self, e, name)
+  local rel = e[name .. "_log"]
+  if rel and self.state.dir then
+    return require("orrery.core.fs").read(self.state.dir .. "/" .. rel) or ""
   end
-  local text = #note > 0 and "  " .. paint("dim", table.concat(note, " · ")) or ""
-  return ("%s %s%s"):format(paint(colors[word] or "bold", ("%-9s"):format(word)), step.id, text)
+  return e[name] or ""
 end
 
-local function show_output(self, step)
-  if self.how == "quiet" or step.cached then return end
+local function prefixed(self, id, text)
+  local head = self.paint("cyan", "[" .. id .. "]") .. " "
+  return (ended(text):gsub("([^\n]*)\n", function(l) return head .. l .. "\n" end))
+end
+
+-- Whole lines of a stream as they come; the rest waits for its end.
+local function stream(self, e)
+  local key = e.id .. "\0" .. e.stream
+  local text = (self.partial[key] or "") .. e.data
+  local whole = text:match("^.*\n") or ""
+  self.partial[key] = text:sub(#whole + 1)
+  self.streamed[e.id] = true
+  if whole ~= "" then write(self, self.how == "prefix" and prefixed(self, e.id, whole) or whole) end
+end
+
+local function flush_partial(self, id)
+  for n = 1, 2 do
+    local key = id .. "\0" .. n
+    local text = self.partial[key]
+    self.partial[key] = nil
+    if text and text ~= "" then
+      write(self, self.how == "prefix" and prefixed(self, id, text) or ended(text))
+    end
+  end
+end
+
+local function show_output(self, step, e)
+  if self.streamed[e.id] then return flush_partial(self, e.id) end
+  if self.how == "quiet" or step.cached == "clean" then return end
   if self.how == "errors" and step.status ~= "failed" then return end
-  self.write(ends_in_newline(step.stdout or "") .. ends_in_newline(step.stderr or ""))
+  local text = ended(text_of(self, e, "stdout")) .. ended(text_of(self, e, "stderr"))
+  write(self, self.how == "prefix" and prefixed(self, e.id, text) or text)
+  self.shown = { [e.id] = true }
+end
+
+local function hidden(self, step)
+  if step.status == "failed" then return false end
+  if self.how == "quiet" then return true end
+  return step.cached == "clean" and not self.verbose
 end
 
 local on = {}
 
-function on.step_finished(self, e)
-  local step = self.state.steps[e.id]
-  if self.how == "quiet" and step.status ~= "failed" then return end
-  if step.cached == "clean" and not self.verbose then return end
-  if self.verbose and step.cmd and not step.cached then self.write("$ " .. step.cmd .. "\n") end
-  self.write(step_line(self, step) .. "\n")
-  show_output(self, step)
+function on.step_started(self, e)
+  if self.verbose and e.cmd and self.how ~= "quiet" then
+    write(self, ("%s %s  $ %s\n"):format(self.paint("dim", ("%-10s"):format("start")), e.id,
+      e.cmd))
+  end
 end
 
+-- A single step streams: its output is what the run is about.
+function on.output(self, e)
+  if self.how == "prefix" or (self.how == "group" and self.state.total == 1) then
+    stream(self, e)
+  end
+end
+
+function on.step_finished(self, e)
+  local step = self.state.steps[e.id]
+  if hidden(self, step) then return end
+  self.shown = {}
+  if self.streamed[e.id] then flush_partial(self, e.id) end
+  write(self, line.of(step, self.paint) .. "\n")
+  show_output(self, step, e)
+end
+
+-- What a failure kept from running is named with the failure, once.
 function on.step_skipped(self, e)
-  if self.how == "quiet" then return end
-  self.write(step_line(self, self.state.steps[e.id]) .. "\n")
+  if self.how == "quiet" or (e.why ~= "when" and not self.verbose) then return end
+  write(self, line.of(self.state.steps[e.id], self.paint) .. "\n")
 end
 
 function on.step_retry(self, e)
   if self.how == "quiet" then return end
-  self.write(("%s %s  try %d: %s; again in %s\n"):format(self.paint("yellow", "retry    "), e.id,
-    e.attempt, e.message, words.seconds(e.delay)))
+  write(self, ("%s %s  attempt %d: %s; again %s\n"):format(self.paint("yellow",
+    ("%-10s"):format("retry")), e.id, e.attempt, words.brief(e.message or e.class, 120),
+    e.delay and e.delay > 0 and "in " .. words.seconds(e.delay) or "at once"))
 end
 
-function on.message(self, e)
+local function message_line(self, e)
   local p = e.place
   local where = p and p.file and (p.line and ("%s:%d: "):format(p.file, p.line) or p.file .. ": ")
     or ""
-  self.complain(("%s%s: %s%s\n"):format(where, e.level, e.text, e.hint and "; " .. e.hint or ""))
+  local level = self.paint(e.level == "error" and "red" or "yellow", e.level .. ":")
+  return ("%s%s %s%s\n"):format(where, level, e.text, e.hint and "; " .. e.hint or "")
+end
+
+function on.message(self, e)
+  if self.how == "quiet" and e.level ~= "error" and e.level ~= "warning" then return end
+  self.complain(message_line(self, e))
 end
 
 function on.cache_off(self, e)
-  self.complain(("warning: the cache is off for this run: %s\n"):format(e.why))
+  self.complain(("%s the cache is off for this run: %s\n"):format(
+    self.paint("yellow", "warning:"), e.why))
 end
 
 function on.run_finished(self)
-  for _, line in ipairs(report.failures(self.state, { paint = self.paint,
-    shown = self.how ~= "quiet" })) do
-    self.complain(line .. "\n")
-  end
-  if self.how ~= "quiet" then self.write(report.summary(self.state) .. "\n") end
+  local lines = report.failures(self.state, { paint = self.paint, shown = self.shown })
+  if #lines > 0 then self.complain(table.concat(lines, "\n") .. "\n") end
+  if self.how ~= "quiet" then write(self, report.summary(self.state) .. "\n") end
 end
 
---- A display: feed it every event of a run.
----@param opts { write: fun(text: string), complain: fun(text: string), paint: function,
----  how?: "group"|"errors"|"quiet", verbose?: boolean }
+--- A display: call it with every event of a run, after the tally has it.
+---@param opts { state: table, write: fun(text: string), complain: fun(text: string),
+---  paint: function, how?: "group"|"prefix"|"errors"|"quiet", verbose?: boolean }
 ---@return fun(event: orrery.JournalEvent)
 function plain.new(opts)
-  local self = { state = tally.new(), write = opts.write, complain = opts.complain,
-    paint = opts.paint, how = opts.how or "group", verbose = opts.verbose }
+  local self = { state = opts.state or tally.new(), write = opts.write, complain = opts.complain,
+    paint = opts.paint, how = opts.how or "group", verbose = opts.verbose, partial = {},
+    streamed = {}, shown = {} }
   return function(event)
-    tally.add(self.state, event)
     local f = on[event.ev]
     if f then f(self, event) end
   end

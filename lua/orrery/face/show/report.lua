@@ -1,5 +1,6 @@
 -- The end of a run in words: counts, times, true savings, what failed and what to do.
 local errors = require("orrery.kernel.errors")
+local tally = require("orrery.face.show.tally")
 local words = require("orrery.face.words")
 
 local report = {}
@@ -12,104 +13,146 @@ local function place_of(err)
   return p.line and ("%s:%d: "):format(p.file, p.line) or p.file .. ": "
 end
 
-local function tail(text, n)
+--- The last lines of a text, and how many are above them.
+---@param text string
+---@param n integer
+---@return string[] lines
+---@return integer above
+function report.tail(text, n)
   local lines = {}
-  for l in (text or ""):gmatch("[^\n]+") do lines[#lines + 1] = l end
+  for l in text:gsub("%s+$", ""):gmatch("([^\n]*)\n?") do lines[#lines + 1] = l end
+  if lines[#lines] == "" then lines[#lines] = nil end
   local from = math.max(1, #lines - n + 1)
-  return table.concat(lines, "\n", from), from > 1 and from - 1 or 0
+  return table.move(lines, from, #lines, 1, {}), from - 1
 end
 
-local function skipped_because(s, id)
-  local out = {}
-  for _, other in ipairs(s.order) do
-    local step = s.steps[other]
-    if step.status == "skipped" and step.cause == id then out[#out + 1] = other end
+local function add_tail(out, s, step)
+  local lines, above = report.tail(tally.text(s, step), TAIL)
+  if above > 0 then
+    out[#out + 1] = ("  | … %s above: orrery log %s"):format(words.count(above, "line"), step.id)
   end
-  return out
+  for _, l in ipairs(lines) do out[#out + 1] = "  | " .. l end
 end
 
-local function name_some(list)
-  if #list <= 5 then return table.concat(list, ", ") end
-  return table.concat(list, ", ", 1, 5) .. (" and %d more"):format(#list - 5)
+-- Ids of steps that did not run, by the failure they name; "" for none.
+local function skipped_by(s)
+  local by = {}
+  for _, id in ipairs(s.order) do
+    local step = s.steps[id]
+    if step.status == "skipped" and step.why ~= "when" and step.why ~= "filtered" then
+      local key = step.cause or ""
+      by[key] = by[key] or {}
+      table.insert(by[key], id)
+    end
+  end
+  return by
+end
+
+local function one_failure(out, s, step, opts)
+  local err = step.error or {}
+  local text = errors.text(err.message or (step.exit and "exit " .. step.exit) or "failed")
+  local tries = (step.attempts or 1) > 1 and (" (%d attempts)"):format(step.attempts) or ""
+  out[#out + 1] = ("%s%s %s: %s%s"):format(place_of(err), opts.paint("red", "error:"), step.id,
+    text, tries)
+  if not (opts.shown and opts.shown[step.id]) then add_tail(out, s, step) end
+  if err.class == "internal" and err.traceback then
+    out[#out + 1] = "  " .. err.traceback:gsub("\n", "\n  ")
+  end
+  if err.hint then out[#out + 1] = "  note: " .. err.hint end
+end
+
+local function run_errors(out, s, opts)
+  for _, err in ipairs(s.finished and s.finished.errors or {}) do
+    local step = err.id and s.steps[err.id]
+    if not step or step.status ~= "failed" then
+      out[#out + 1] = ("%s%s %s"):format(place_of(err), opts.paint("red", "error:"),
+        errors.text(err.message or err.text or err))
+      if err.hint then out[#out + 1] = "  note: " .. err.hint end
+    end
+  end
 end
 
 --- The failed steps: for each a line with place and reason, the end of its output unless it
---- was shown already, a hint, and what it kept from running.
+--- was just shown, a hint, and what it kept from running. Then failures of the run itself.
 ---@param s table a tally
----@param opts { paint: function, shown?: boolean }
+---@param opts { paint: function, shown?: table<string, true> }
 ---@return string[] lines
 function report.failures(s, opts)
-  local out = {}
-  for _, id in ipairs(s.order) do
-    local step = s.steps[id]
-    if step.status == "failed" and not step.allowed then
-      local err = step.error or {}
-      out[#out + 1] = ("%s%s %s: %s"):format(place_of(err), opts.paint("red", "error:"), id,
-        errors.text(err.message or "failed"))
-      if not opts.shown then
-        local text, more = tail((step.stdout or "") .. (step.stderr or ""), TAIL)
-        if more > 0 then
-          out[#out + 1] = ("  | … %d lines above: orrery log %s"):format(more, id)
-        end
-        for l in text:gmatch("[^\n]+") do out[#out + 1] = "  | " .. l end
-      end
-      if err.traceback then out[#out + 1] = "  " .. err.traceback:gsub("\n", "\n  ") end
-      if err.hint then out[#out + 1] = "  note: " .. err.hint end
-      local behind = skipped_because(s, id)
-      if #behind > 0 then
-        out[#out + 1] = ("  skipped because of it: %s"):format(name_some(behind))
-      end
+  local out, by = {}, skipped_by(s)
+  for _, step in ipairs(tally.failed(s)) do
+    one_failure(out, s, step, opts)
+    if by[step.id] then
+      out[#out + 1] = "  skipped because of it: " .. words.some(by[step.id], 8)
+      by[step.id] = nil
     end
+  end
+  run_errors(out, s, opts)
+  if by[""] then out[#out + 1] = "not started: " .. words.some(by[""], 8) end
+  by[""] = nil
+  for cause, ids in require("orrery.kernel.sorted").pairs(by) do
+    local waits = s.steps[ids[1]].why == "waiting"
+    out[#out + 1] = (waits and "waiting for %s: %s" or "skipped because of %s: %s"):format(cause,
+      words.some(ids, 8))
   end
   return out
 end
 
-local function parts_of(s)
+local function counted(s)
   local c, out = s.counts, {}
+  local left = s.finished and math.max(0, s.total - s.done) or 0
   local function add(n, text)
     if n > 0 then out[#out + 1] = ("%d %s"):format(n, text) end
   end
   add(c.clean, "up to date")
   add(c.hit, "restored")
-  local ran = 0
-  for _, step in pairs(s.steps) do
-    if step.status == "ok" and not step.cached then ran = ran + 1 end
-  end
-  add(ran, "ran")
+  add(c.ran, "ran")
   add(c.failed, "failed")
+  add(c.allowed, "failed but allowed to")
   add(c.skipped, "skipped")
   add(c.cancelled, "cancelled")
+  add(left, "not started")
   return out
 end
 
 local function path_text(path)
-  if #path <= 4 then return table.concat(path, " > ") end
-  return ("%s > … %d … > %s"):format(path[1], #path - 2, path[#path])
+  if #path <= 5 then return table.concat(path, " → ") end
+  return ("%s → %s → … %d more … → %s"):format(path[1], path[2], #path - 3, path[#path])
 end
 
---- The last line of a run.
+-- Wall, work and what running side by side saved: never a made-up number.
+local function times(f)
+  local text = words.seconds(f.wall) .. " wall"
+  if f.work and f.work > 0 then
+    text = text .. (", %s of work"):format(words.seconds(f.work))
+    if f.saved and f.saved >= 0.05 then
+      text = text .. (", saved %s"):format(words.seconds(f.saved))
+    end
+  end
+  return text
+end
+
+local endings = { interrupted = "interrupted: orrery resume goes on with it",
+  waiting = "waiting for an approval: orrery approve RUN STEP, then orrery resume" }
+
+--- The last lines of a run: counts, times, critical path.
 ---@param s table a tally with its run_finished
 ---@return string
 function report.summary(s)
   local f = s.finished
-  local steps = 0
-  for _ in pairs(s.steps) do steps = steps + 1 end
-  if steps > 0 and s.counts.clean == steps then
-    return ("%s: everything up to date (%s)"):format(words.count(steps, "step"),
+  local steps = math.max(s.done, s.total)
+  if steps == 0 then return ("nothing to do · %s"):format(words.seconds(f.wall)) end
+  if s.counts.clean == steps then
+    return ("%s: everything up to date · %s"):format(words.count(steps, "step"),
       words.seconds(f.wall))
   end
-  local text = ("%s: %s · %s"):format(words.count(steps, "step"), table.concat(parts_of(s), ", "),
-    words.seconds(f.wall))
-  if f.work and f.work > 0 and f.saved and f.saved > 0 then
-    text = text .. (" (%s of work, %s saved by running side by side)"):format(
-      words.seconds(f.work), words.seconds(f.saved))
-  end
+  local parts = { words.count(steps, "step") .. ": " .. table.concat(counted(s), ", "), times(f) }
   local critical = f.critical
-  if critical and critical.seconds and critical.seconds > 0 and #critical.path > 1 then
-    text = text .. ("\ncritical path %s: %s"):format(words.seconds(critical.seconds),
-      path_text(critical.path))
+  if critical and critical.path and #critical.path > 1 and critical.seconds > 0 then
+    parts[#parts + 1] = ("critical path %s (%s)"):format(path_text(critical.path),
+      words.seconds(critical.seconds))
   end
-  return text
+  local text = table.concat(parts, " · ")
+  return endings[f.status] and endings[f.status] .. "\n" .. text or text
 end
 
 return report

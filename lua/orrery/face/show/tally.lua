@@ -1,66 +1,110 @@
--- A run as its events so far: what every display and report is folded from.
+-- A run as its events so far: what every display and report is folded from. The same fold
+-- reads a finished run's journal. It keeps no text of steps that went well, and of clean
+-- steps no more than their number: there may be a hundred thousand.
 local tally = {}
 
 --- An empty state.
+---@param opts? { dir?: string, texts?: boolean } dir: where the logs of a finished run are;
+---  texts: keep the output of every step
 ---@return table
-function tally.new()
-  return { steps = {}, order = {}, running = {}, messages = {}, counts = { ok = 0, failed = 0,
-    skipped = 0, cancelled = 0, clean = 0, hit = 0, ran = 0 }, total = 0, done = 0 }
+function tally.new(opts)
+  return { dir = opts and opts.dir, texts = opts and opts.texts, plan = {}, planned = {},
+    steps = {}, order = {}, running = {}, started = {}, messages = {}, groups = {}, artifacts = {},
+    clean = {}, total = 0, done = 0, now = 0,
+    counts = { ran = 0, hit = 0, clean = 0, failed = 0, allowed = 0, skipped = 0, cancelled = 0 } }
 end
 
 local function step_of(s, id)
   local step = s.steps[id]
   if not step then
-    step = { id = id }
+    local plan = s.planned[id] or {}
+    step = { id = id, kind = plan.kind, group = plan.group, expected = plan.expected }
     s.steps[id] = step
     s.order[#s.order + 1] = id
   end
   return step
 end
 
-local function finish(s, id, fields)
-  local step = step_of(s, id)
-  for k, v in pairs(fields) do
-    if k ~= "ev" and k ~= "v" then step[k] = v end
-  end
-  s.running[id] = nil
-  s.done = s.done + 1
+local function count(s, step)
   local c = s.counts
-  if c[step.status] then c[step.status] = c[step.status] + 1 end
-  if step.status == "ok" or step.status == "failed" then
+  if step.status == "ok" then
     local how = step.cached or "ran"
     c[how] = (c[how] or 0) + 1
+  elseif step.status == "failed" and step.allowed then
+    c.allowed = c.allowed + 1
+  else
+    c[step.status] = (c[step.status] or 0) + 1
   end
+end
+
+local function finish(s, step)
+  s.running[step.id] = nil
+  s.done = s.done + 1
+  count(s, step)
 end
 
 local on = {}
 
-function on.run_started(s, e) s.run, s.total = e, e.steps end
-function on.plan(s, e)
-  for _, p in ipairs(e.steps) do
-    local step = step_of(s, p.id)
-    step.kind, step.group, step.needs, step.doc = p.kind, p.group, p.needs, p.doc
-    step.expected = p.expected
-  end
+function on.run_started(s, e)
+  s.run, s.total = e, e.steps or 0
 end
+
+function on.plan(s, e)
+  s.plan = e.steps
+  for _, p in ipairs(e.steps) do s.planned[p.id] = p end
+  s.total = math.max(s.total, #e.steps)
+end
+
 function on.step_added(s, e)
-  local step = step_of(s, e.id)
-  step.kind, step.group, step.needs = e.kind, e.group, e.needs
+  s.planned[e.id] = e
   s.total = s.total + 1
 end
+
 function on.step_started(s, e)
   local step = step_of(s, e.id)
-  step.started, step.attempt, step.cmd, step.reason = e.t, e.attempt, e.cmd, e.reason
+  step.begun, step.attempt, step.cmd, step.reason = e.t or s.now, e.attempt, e.cmd, e.reason
+  step.kind, step.tty = e.kind or step.kind, e.tty
+  if not s.running[e.id] then s.started[#s.started + 1] = step end
   s.running[e.id] = step
 end
-function on.step_finished(s, e) finish(s, e.id, e) end
+
+local small = { "status", "cached", "exit", "signal", "seconds", "cpu", "rss", "key", "digest",
+  "reason", "error", "attempts", "allowed", "value", "outputs" }
+
+function on.step_finished(s, e)
+  local step = step_of(s, e.id)
+  for _, name in ipairs(small) do
+    if e[name] ~= nil then step[name] = e[name] end
+  end
+  step.kind, step.ended = step.kind or e.kind, e.t or s.now
+  step.bytes = #(e.stdout or "") + #(e.stderr or "")
+  if step.status == "failed" or s.texts then
+    step.stdout, step.stderr = e.stdout, e.stderr
+    step.stdout_log, step.stderr_log = e.stdout_log, e.stderr_log
+  end
+  finish(s, step)
+end
+
 function on.step_skipped(s, e)
-  finish(s, e.id, { status = "skipped", why = e.why, cause = e.cause, t = e.t })
+  local step = step_of(s, e.id)
+  step.status, step.why, step.cause, step.ended = "skipped", e.why, e.cause, e.t or s.now
+  finish(s, step)
 end
+
+function on.step_retry(s, e)
+  step_of(s, e.id).retried = e
+end
+
 function on.hits(s, e)
-  for _, id in ipairs(e.ids) do finish(s, id, { status = "ok", cached = "clean", seconds = 0 }) end
+  s.clean[#s.clean + 1] = e.ids
+  s.counts.clean = s.counts.clean + #e.ids
+  s.done = s.done + #e.ids
 end
+
+function on.group_finished(s, e) s.groups[#s.groups + 1] = e end
+function on.artifact(s, e) s.artifacts[#s.artifacts + 1] = e end
 function on.message(s, e) s.messages[#s.messages + 1] = e end
+function on.cache_off(s, e) s.cache_off = e.why end
 function on.run_finished(s, e) s.finished = e end
 
 --- Adds one event.
@@ -68,10 +112,72 @@ function on.run_finished(s, e) s.finished = e end
 ---@param e orrery.JournalEvent
 ---@return table s
 function tally.add(s, e)
-  s.now = e.t or s.now
+  if e.t then s.now = e.t end
   local f = on[e.ev]
   if f then f(s, e) end
   return s
+end
+
+--- The fold over a whole journal.
+---@param events orrery.JournalEvent[]
+---@param opts? table as for new
+---@return table
+function tally.of(events, opts)
+  local s = tally.new(opts)
+  for _, e in ipairs(events) do tally.add(s, e) end
+  return s
+end
+
+local function log_text(s, step, name)
+  local rel = step[name .. "_log"]
+  if rel and s.dir then return require("orrery.core.fs").read(s.dir .. "/" .. rel) or "" end
+  return step[name] or ""
+end
+
+--- What a step wrote, both streams; only of failed steps, or of all with `texts`.
+---@param s table
+---@param step table
+---@return string
+function tally.text(s, step)
+  local out, err = log_text(s, step, "stdout"), log_text(s, step, "stderr")
+  if out ~= "" and err ~= "" and out:sub(-1) ~= "\n" then out = out .. "\n" end
+  return out .. err
+end
+
+--- Steps that failed and were not allowed to, in the order they ended.
+---@param s table
+---@return table[]
+function tally.failed(s)
+  local out = {}
+  for _, id in ipairs(s.order) do
+    local step = s.steps[id]
+    if step.status == "failed" and not step.allowed then out[#out + 1] = step end
+  end
+  return out
+end
+
+--- Every step with what came of it, in order of the plan, added ones after; clean ones too.
+---@param s table
+---@return table[]
+function tally.all(s)
+  local out, seen, clean = {}, {}, {}
+  for _, ids in ipairs(s.clean) do
+    for _, id in ipairs(ids) do clean[id] = true end
+  end
+  local function add(id)
+    if seen[id] then return end
+    seen[id] = true
+    local p = s.planned[id] or {}
+    out[#out + 1] = s.steps[id] or { id = id, kind = p.kind, group = p.group,
+      status = clean[id] and "ok" or "not started", cached = clean[id] and "clean" or nil,
+      seconds = clean[id] and 0 or nil }
+  end
+  for _, p in ipairs(s.plan) do add(p.id) end
+  for _, id in ipairs(s.order) do add(id) end
+  for _, ids in ipairs(s.clean) do
+    for _, id in ipairs(ids) do add(id) end
+  end
+  return out
 end
 
 return tally
