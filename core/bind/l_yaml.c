@@ -145,14 +145,24 @@ static void push_value(struct push *p, uint32_t at)
     lua_settop(L, t);
 }
 
+/* How many tables the document makes, aliases aside. */
+static int count_collections(const struct orr_yaml *y)
+{
+    int n = 0;
+    for (uint32_t i = 0; i < y->count; i++)
+        n += y->nodes[i].kind == ORR_YAML_LIST ||
+             y->nodes[i].kind == ORR_YAML_MAP;
+    return n;
+}
+
 /* Pushes value and info. A scalar root's place and text are under info. */
 static void push_document(lua_State *L, const struct orr_yaml *y)
 {
     const struct orr_yaml_node *root = &y->nodes[0];
     lua_createtable(L, 0, 2); // info
     int info = lua_gettop(L);
-    lua_newtable(L); // info lines
-    lua_newtable(L); // info lines texts
+    lua_createtable(L, 0, count_collections(y)); // info lines
+    lua_newtable(L);                             // info lines texts
     struct push p = {L, y, info + 1, info + 2};
     if (root->kind != ORR_YAML_LIST && root->kind != ORR_YAML_MAP) {
         lua_pushvalue(L, info);

@@ -5,6 +5,7 @@
 #include "engine/yaml_scalar.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,15 @@ static const char *digits(const char *p)
     return p;
 }
 
+/* A decimal point is a point, whatever locale the program set. */
+static double to_double(const char *t)
+{
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0); // static in glibc
+    double d = strtod_l(t, NULL, c);
+    freelocale(c);
+    return d;
+}
+
 static bool as_float(const char *t, struct orr_yaml_node *node)
 {
     const char *p = t + (*t == '-' || *t == '+');
@@ -69,7 +79,7 @@ static bool as_float(const char *t, struct orr_yaml_node *node)
         }
         if (!any || *q)
             return false;
-        node->value.d = strtod(t, NULL);
+        node->value.d = to_double(t);
         if (isinf(node->value.d))
             return false;
     }
