@@ -15,7 +15,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,24 +135,43 @@ static int reserve(struct orr_registry *r)
 
 /* --- adding --- */
 
-/* Settles version and id: the first free "<name>@v<n>", unless one was given.
- * 'scratch' has room for the name and SUFFIX bytes. */
-static void settle_id(const struct orr_registry *r, struct orr_artifact *a,
+/* Writes "@v<version>"; printf would be a third of an add. */
+static size_t write_suffix(char *out, uint32_t version)
+{
+    char digits[10];
+    size_t n = 0, len = 2;
+    memcpy(out, "@v", 2);
+    for (; version; version /= 10)
+        digits[n++] = (char)('0' + version % 10);
+    while (n)
+        out[len++] = digits[--n];
+    return len;
+}
+
+/* Settles version and id: the first free "<name>@v<n>", unless one was given;
+ * false when that is taken. 'scratch' has room for the name and SUFFIX bytes.
+ */
+static bool settle_id(const struct orr_registry *r, struct orr_artifact *a,
                       char *scratch)
 {
+    uint32_t no;
     const struct group *g =
         find_group(&r->by[ORR_REGISTRY_NAME], a->name.p, a->name.n);
-    bool free_version = !a->version;
+    bool free_version = !a->version, free_id = !a->id.n;
     if (free_version)
         a->version = g ? g->top + 1 : 1;
-    if (a->id.n)
-        return;
-    memcpy(scratch, a->name.p, a->name.n);
-    uint32_t no;
-    do {
-        int n = snprintf(scratch + a->name.n, SUFFIX, "@v%u", a->version);
-        a->id = (struct orr_span){scratch, a->name.n + (size_t)n};
-    } while (free_version && find_id(r, a->id.p, a->id.n, &no) && ++a->version);
+    if (free_id)
+        memcpy(scratch, a->name.p, a->name.n);
+    for (;; a->version++) {
+        if (free_id) {
+            size_t n = write_suffix(scratch + a->name.n, a->version);
+            a->id = (struct orr_span){scratch, a->name.n + n};
+        }
+        if (!find_id(r, a->id.p, a->id.n, &no))
+            return true;
+        if (!free_id || !free_version)
+            return false;
+    }
 }
 
 static struct orr_span put_span(char **at, struct orr_span s)
@@ -281,11 +299,9 @@ static int add_locked(struct orr_registry *r, struct orr_artifact *a,
                       char *scratch, struct orr_artifact *out,
                       struct orr_err *e)
 {
-    uint32_t no;
     if (r->count >= UINT32_MAX - 1)
         return orr_err_set(e, ORR_ELIMIT, "the registry is full");
-    settle_id(r, a, scratch);
-    if (find_id(r, a->id.p, a->id.n, &no))
+    if (!settle_id(r, a, scratch))
         return orr_err_set(e, ORR_EINVAL,
                            "artifact id '%.*s' is registered already",
                            a->id.n > 200 ? 200 : (int)a->id.n, a->id.p);
@@ -357,12 +373,15 @@ bool orr_registry_get(struct orr_registry *r, const char *id, size_t n,
     return found;
 }
 
-bool orr_registry_has(struct orr_registry *r, const char *id, size_t n)
+bool orr_registry_has(struct orr_registry *r, const char *id, size_t n,
+                      size_t *no)
 {
-    uint32_t no;
+    uint32_t found_no = 0;
     pthread_mutex_lock(&r->lock);
-    bool found = find_id(r, id, n, &no);
+    bool found = find_id(r, id, n, &found_no);
     pthread_mutex_unlock(&r->lock);
+    if (found && no)
+        *no = found_no;
     return found;
 }
 

@@ -53,8 +53,9 @@ int orr_registry_add(struct orr_registry *r, const struct orr_artifact *in,
 bool orr_registry_get(struct orr_registry *r, const char *id, size_t n,
                       struct orr_artifact *out);
 
-/* Is there such an id? */
-bool orr_registry_has(struct orr_registry *r, const char *id, size_t n);
+/* Is there such an id? 'no' (may be NULL) gets its number, as for at. */
+bool orr_registry_has(struct orr_registry *r, const char *id, size_t n,
+                      size_t *no);
 
 /* The i-th in insertion order, from 0. */
 bool orr_registry_at(struct orr_registry *r, size_t i,

@@ -162,7 +162,7 @@ static int merge_one(struct merge *m, size_t i, struct orr_err *e)
         m->versions[i] = a->version;
         return 0;
     }
-    if (plain && orr_registry_has(m->file, a->id.p, a->id.n)) {
+    if (plain && orr_registry_has(m->file, a->id.p, a->id.n, NULL)) {
         copy.id = (struct orr_span){NULL, 0};
         copy.version = 0;
     }
@@ -251,7 +251,7 @@ int orr_registryfile_load(struct orr_registry *r, const char *path,
     size_t n = 0;
     int rc = orr_registryread_file(file, path, e);
     for (size_t i = 0; rc == 0 && orr_registry_at(file, i, &a); i++) {
-        if (orr_registry_has(r, a.id.p, a.id.n))
+        if (orr_registry_has(r, a.id.p, a.id.n, NULL))
             continue;
         rc = orr_registry_add(r, &a, NULL, e);
         n++;

@@ -62,8 +62,8 @@ static void finds_what_was_added_by_every_key(void **state)
     assert_true(orr_registry_by_name(r, "report", 6, 0, &out));
     assert_true(orr_registry_at(r, 0, &out));
     assert_false(orr_registry_at(r, 1, &out));
-    assert_false(orr_registry_has(r, "x", 1));
-    assert_false(orr_registry_has(r, "", 0));
+    assert_false(orr_registry_has(r, "x", 1, NULL));
+    assert_false(orr_registry_has(r, "", 0, NULL));
     assert_false(orr_registry_by_name(r, "repor", 5, 0, &out));
     orr_registry_free(r);
 }
@@ -167,7 +167,7 @@ static void long_and_binary_fields_come_back_whole(void **state)
     assert_int_equal(orr_registry_add(r, &a, &a, &e), 0);
     assert_int_equal(a.id.n, sizeof big + 3);
     assert_memory_equal(a.name.p, big, sizeof big);
-    assert_true(orr_registry_has(r, a.id.p, a.id.n));
+    assert_true(orr_registry_has(r, a.id.p, a.id.n, NULL));
     orr_registry_free(r);
 }
 

@@ -50,6 +50,8 @@ describe("registry", function()
     assert.is_nil(r:get("y"))
     assert.is_true(r:has("x"))
     assert.is_false(r:has("y"))
+    assert.equal(1, r:index("x"))
+    assert.is_nil(r:index("y"))
     assert.equal(1, r:count())
   end)
 

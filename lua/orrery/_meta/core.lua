@@ -291,6 +291,8 @@
 ---@field add fun(self, a: core.Artifact): string?, integer|orrery.Err   id, version
 ---@field get fun(self, id: string): core.Artifact?
 ---@field has fun(self, id: string): boolean
+---@field index fun(self, id: string): integer?       its place in insertion order, as for at; as cheap as has
+---@field close fun(self)
 ---@field by_type fun(self, type: string): core.Artifact[]
 ---@field by_step fun(self, step: string): core.Artifact[]
 ---@field by_name fun(self, name: string, version?: integer): core.Artifact?  the newest, or that version
@@ -298,8 +300,8 @@
 ---@field at fun(self, i: integer): core.Artifact?    i-th in insertion order, 1-based
 ---@field count fun(self): integer
 ---@field bytes fun(self): integer                    memory used
----@field save fun(self, path: string, opts?: { merge?: boolean }): true?, orrery.Err?  JSON { "artifacts": […] }, atomic; merge: under a lock with what is there
----@field load fun(self, path: string): integer?, orrery.Err?   how many
+---@field save fun(self, path: string, opts?: { merge?: boolean }): true?, orrery.Err?  JSON { "artifacts": […] }, atomic; merge: under a lock with what is there, see engine/registryfile.h
+---@field load fun(self, path: string): integer?, orrery.Err?   how many; all or none; ids already there are skipped
 
 --- orrery.core.git (workers too): libgit2, initialised on first use.
 ---@class core.git
