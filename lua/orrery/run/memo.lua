@@ -23,7 +23,10 @@ end
 local function look_fact(run, look)
   local path = look.path:sub(1, 1) == "/" and look.path or run.root .. "/" .. look.path
   if look.kind == "list" then return fs.list(path) or false end
-  if look.kind == "glob" then return (fs.glob(look.patterns, { root = path })) or false end
+  if look.kind == "glob" then
+    return (fs.glob(look.patterns, { root = path, ignore = look.ignore, hidden = look.hidden }))
+      or false
+  end
   local st = fs.stat(path)
   return st and { st.type, st.size, st.mode } or false
 end
@@ -37,7 +40,9 @@ function memo.facts(run, set)
   if set.files and #set.files > 0 then facts.files = inputs.facts(run, set.files) end
   if set.looks and #set.looks > 0 then
     local looks = {}
-    for i, look in ipairs(set.looks) do looks[i] = { look.kind, look.path, look_fact(run, look) } end
+    for i, look in ipairs(set.looks) do
+      looks[i] = { look.kind, look.path, look_fact(run, look) }
+    end
     facts.looks = looks
   end
   if set.env and #set.env > 0 then

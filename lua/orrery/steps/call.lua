@@ -85,15 +85,8 @@ local impure_words = { clock = "the clock", random = "randomness", process = "a 
 -- Turns the worker's facts into a recorded input set, and what forbids storing. Writing is
 -- what a step with declared outputs is for.
 local function recorded(facts, read, writes)
-  local set = { files = {}, looks = {}, env = {}, results = read.results }
-  for _, r in ipairs(facts.reads or {}) do
-    if r.kind == "file" then
-      set.files[#set.files + 1] = r.path
-    else
-      set.looks[#set.looks + 1] = r
-    end
-  end
-  for name in sorted.pairs(facts.env or {}) do set.env[#set.env + 1] = name end
+  local set = { files = facts.reads, looks = facts.looks, env = facts.env,
+    results = read.results }
   local impure
   for word in sorted.pairs(facts.impure or {}) do
     if not (word == "write" and writes) then impure = impure_words[word] or word end
