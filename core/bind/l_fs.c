@@ -88,6 +88,7 @@ static int l_write_atomic(lua_State *L)
     int sync = 0;
     if (!lua_isnoneornil(L, 3)) {
         luaL_checktype(L, 3, LUA_TTABLE);
+        orr_check_options(L, 3, (const char *[]){"mode", "sync", NULL});
         lua_getfield(L, 3, "mode");
         mode = luaL_optinteger(L, -1, -1);
         lua_getfield(L, 3, "sync"); // mode sync

@@ -84,9 +84,12 @@ static void push_facts(lua_State *L, const struct orr_walk_found *f)
 int orr_l_fs_glob(lua_State *L)
 {
     lua_Integer count = check_patterns(L);
-    if (!lua_isnoneornil(L, 2))
-        luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
+    if (!lua_isnil(L, 2)) {
+        luaL_checktype(L, 2, LUA_TTABLE);
+        orr_check_options(L, 2,
+                          (const char *[]){"root", "ignore", "hidden", NULL});
+    }
     bool ignore = flag(L, 2, "ignore"), hidden = flag(L, 2, "hidden");
     lua_pushliteral(L, "."); // patterns opts root
     if (lua_istable(L, 2) && lua_getfield(L, 2, "root") != LUA_TNIL)

@@ -190,6 +190,7 @@ static int l_decode(lua_State *L)
     const char *text = luaL_checklstring(L, 1, &n), *name = NULL;
     if (!lua_isnoneornil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
+        orr_check_options(L, 2, (const char *[]){"name", NULL});
         lua_getfield(L, 2, "name");
         name = luaL_optstring(L, -1, NULL); // stays on the stack
     }
