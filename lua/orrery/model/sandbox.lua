@@ -159,7 +159,9 @@ function Box:require(name, level) return modules.require(self, name, (level or 1
 ---@return function?, string?
 function Box:resolve(text)
   local name, member = text:match("^([%w_%.%-]+):([%a_][%w_]*)$")
-  if not name then return nil, ("'%s' must be \"module:function\""):format(text) end
+  if not name then
+    return nil, ("'%s' is no function; name one as \"module:function\""):format(text)
+  end
   if self.loaded[name] == nil and not modules.find(self, name) then
     return nil, ("module '%s' not found; looked for %s"):format(name,
       table.concat(modules.candidates(self, name), ", "))

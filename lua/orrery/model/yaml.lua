@@ -11,7 +11,6 @@ local core = require("orrery.core.yaml")
 local fields = require("orrery.model.fields")
 local nearest = require("orrery.kernel.nearest")
 local null = require("orrery.core.pack").null
-local sorted = require("orrery.kernel.sorted")
 local workflow = require("orrery.model.workflow")
 
 local yaml = {}
@@ -91,22 +90,12 @@ local function is_map(v)
   return type(v) == "table" and not (getmetatable(v) ~= nil or v[1] ~= nil)
 end
 
-local lua_only = { call = '"module:function"', gate = "a schema", normalize = '"module:function"' }
-
-function Reader:check_body(out, places)
-  if out.body ~= nil then
-    self:error(places.body, "a body is Lua", "write the workflow as a .lua file, or nest one: "
-      .. "workflow: name")
-    out.body = nil
-  end
-  for name, what in sorted.pairs(lua_only) do
-    local v = out[name]
-    if name ~= "gate" and type(v) == "string" and not v:find("^[%w_%.%-]+:[%a_][%w_]*$") then
-      self:error(places[name], ("%s: '%s' is no function"):format(name, v), "in YAML it names one: "
-        .. what)
-      out[name] = nil
-    end
-  end
+function Reader:refuse_body(out, places)
+  if out.body == nil then return end
+  self:error(places.body, "a body is Lua", "write the workflow as a .lua file, or nest one: "
+    .. "workflow: name")
+  out.body = nil
+  places.body = nil
 end
 
 -- An item of steps: a step with an id, or a group with its own steps.
@@ -127,7 +116,7 @@ function Reader:item(list, i)
     return nil
   end
   local out, places = self:fields(t, { id = true })
-  self:check_body(out, places)
+  self:refuse_body(out, places)
   places.id = self:place(t, "id")
   return build.node("step", self:text(t, "id"), out, at, places)
 end
@@ -188,7 +177,7 @@ end
 function Reader:workflow(value)
   local out, places = self:fields(value, { name = true, steps = true, finally = true,
     params = true })
-  self:check_body(out, places)
+  self:refuse_body(out, places)
   out.steps, out.finally = self:items(value, "steps"), self:items(value, "finally")
   local params, param_places = self:params(value)
   out.params = params
