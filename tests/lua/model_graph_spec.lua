@@ -198,3 +198,24 @@ describe("finding workflows", function()
     end)
   end)
 end)
+
+describe("a step given at run time", function()
+  local step = require("orrery.model.step")
+
+  it("is made as o.step makes it, in the workflow's environment", function()
+    local wf = project.flow('env = { A = "1" }, body = function() end')
+    local s = step.one("lint", { run = "x", needs = "y", outputs = { "o/" } },
+      { file = "x.lua", line = 9 }, wf)
+    assert.are.equal("run", s.kind)
+    assert.are.same({ A = "1" }, s.env.set)
+    assert.is_true(s.outputs[1].dir)
+  end)
+
+  it("is refused with the place that asked", function()
+    local wf = project.flow("body = function() end")
+    local ok, e = pcall(step.one, "a b", { rnu = "x" }, { file = "x.lua", line = 9 }, wf)
+    assert.is_false(ok)
+    assert.are.equal("x.lua:9: error: id 'a b' contains a blank; ids have no blanks and no brackets\n"
+      .. "x.lua:9: error: unknown field 'rnu'; did you mean 'run'?", e.message)
+  end)
+end)

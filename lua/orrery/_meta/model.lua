@@ -34,6 +34,11 @@
 ---@field meta table                      dialect keys kept, never used silently
 ---@field reads table                     what the load consulted: { files = {path→digest}, absent = {…}, env = {name→value|false}, globs = {…}, modules = {name→digest} }
 ---@field warnings orrery.Message[]
+---@field groups orrery.Group[]           all groups, the top first; fanned steps too
+---@field declared orrery.Step[]          as written: of a fanned step one member (or the step itself)
+---@field graph orrery.Graph
+---@field box orrery.Box                  where the file was evaluated: its functions' modules and reads
+---@field node table                      internal: where fields are written
 
 ---@class orrery.Message
 ---@field place orrery.Place
@@ -64,7 +69,7 @@
 ---@field place orrery.Place
 ---@field doc? string
 ---@field group orrery.Group
----@field needs string[]                  ids of steps and groups, explicit and implied by inputs
+---@field needs string[]                  ids of steps and groups: explicit, implied by inputs or by a for_each over a result, and its groups'
 ---@field after string[]
 ---@field implied table<string, string>   need id → the input path that implied it
 ---@field when? string|function           expression text or function(ctx)
@@ -97,7 +102,12 @@
 ---@field show? string[]
 ---@field ready? table
 ---@field stop? table
+---@field sample? integer|string          tells equal calls of a body apart
 ---@field fields table                    the author's fields as written
+---@field item? any                       member of a for_each: its item; of a map { key, value }
+---@field matrix? table<string, any>      member of a matrix: its values
+---@field member_of? string               id of the step it was fanned out from
+---@field node table                      internal: where fields are written
 ---@field final boolean                   belongs to a finally list
 ---@field agent_io? table                 dialect: { inputs = {…}, outputs = {…}, validation = {…}, metadata… }
 
@@ -125,9 +135,22 @@
 ---@field label? string
 ---@field limit? integer
 ---@field max? integer
+---@field policy? orrery.PolicySpec       of the group it becomes
+
+--- orrery.model.fan: the members of a fanned step. Known items are expanded at load: then
+--- by_id[id] is a Group; else the Step keeps `fan` and the run expands it.
+---@class orrery.model.fan
+---@field entries fun(f: orrery.Fan, items: any, ctx: table): { label: string, item?: any, matrix?: table }[]   raises "fan", "template"
+---@field expand fun(step: orrery.Step, entries: table[]): orrery.Group, orrery.Step[]
+
+--- orrery.model.step
+---@class orrery.model.step
+---@field one fun(id: string, fields: table, at: orrery.Place, wf: orrery.Workflow): orrery.Step   at run time (bodies, REPL); raises "invalid"
 
 ---@class orrery.Group
 ---@field id string
+---@field fan? orrery.Fan                 it is a step that was fanned out while loading
+---@field template? orrery.Step           that step
 ---@field place orrery.Place
 ---@field doc? string
 ---@field parent? orrery.Group
@@ -146,10 +169,24 @@
 
 --- orrery.model.load: file → Workflow. Raises orrery.error { code = "invalid", messages = Message[] }.
 ---@class orrery.model.load
----@field file fun(path: string, opts: { root: string, params?: table<string, any>, config?: orrery.Config, strict?: boolean }): orrery.Workflow
+---@field file fun(path: string, opts: { root: string, params?: table<string, any>, config?: orrery.Config, inspect?: boolean, stop?: fun(): boolean }): orrery.Workflow
+---   raises "invalid" { messages } (exit 3), or "usage" about params (exit 2). inspect: missing params are no error
 ---   params: raw -p values (text or values); final values are in Workflow.values
 ---@field find fun(name: string, root: string, config: orrery.Config): string?, string[]  path of a workflow by name; the names there are
----@field list fun(root: string, config: orrery.Config): { name: string, path: string, doc?: string }[]
+---@field list fun(root: string, config?: orrery.Config): { name: string, path: string, doc?: string, error?: string }[]
+---@field is_module fun(err: any): boolean   the file was refused only because it returns no workflow
+
+--- The box of a workflow file (orrery.model.sandbox).
+---@class orrery.Box
+---@field env table                       its globals
+---@field loaded table<string, any>       modules by name, as the file sees them
+---@field digests table<string, string>   user module → digest of its text and of what it requires
+---@field call fun(self, fn: function, ...): any      under the limits of a load
+---@field require fun(self, name: string): any
+---@field resolve fun(self, text: string): function?, string?   "module:function"
+---@field has fun(self, name: string): boolean
+---@field dump_options fun(self): orrery.FuncOptions  how core.func dumps its functions
+---@field record fun(self, reads: table): table       further reads go there; returns the record before
 
 --- orrery.model.config: orrery.lua at the root.
 ---@class orrery.Config
@@ -162,10 +199,12 @@
 ---@field secrets table
 ---@field dotenv string[]
 ---@field cache table
+---@field reads table                     as Workflow.reads
 
 --- orrery.model.graph: edges over a Workflow.
 ---@class orrery.Graph
 ---@field order orrery.Step[]                       a topological order, file order where free
+---@field is_before fun(self, id: string, of: string): boolean   id has ended when `of` starts
 ---@field upstream fun(self, id: string): table<string, true>   all ids before it
 ---@field downstream fun(self, id: string): table<string, true>
 

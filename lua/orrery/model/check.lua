@@ -17,7 +17,7 @@ local untemplated = { needs = true, after = true, when = true, returns = true, g
 --- needs and after of a step or group name steps and groups that exist.
 ---@param item orrery.Step|orrery.Group
 ---@param wf orrery.Workflow
----@param report orrery.Report
+---@param report orrery.Messages
 function check.names(item, wf, report)
   for _, field in ipairs { "needs", "after" } do
     for _, id in ipairs(item[field]) do
@@ -124,7 +124,7 @@ end
 
 --- Runs all checks over a workflow whose edges and graph are there.
 ---@param wf orrery.Workflow
----@param report orrery.Report
+---@param report orrery.Messages
 ---@param info { config?: orrery.Config, find?: function }
 function check.all(wf, report, info)
   local secrets, checked = {}, {}

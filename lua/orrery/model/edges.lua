@@ -164,7 +164,7 @@ end
 
 --- Completes needs and after of all steps: implied by paths, and asked by their groups.
 ---@param wf orrery.Workflow
----@param report orrery.Report
+---@param report orrery.Messages
 function edges.complete(wf, report)
   local owners = { files = {}, globs = {} }
   for _, s in ipairs(wf.steps) do claim(owners, s, wf.values, report) end

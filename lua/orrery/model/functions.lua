@@ -40,7 +40,7 @@ end
 ---@param fn function
 ---@param what string the field it stands in: "call"
 ---@param box orrery.Box
----@param report orrery.Report
+---@param report orrery.Messages
 function functions.check(fn, what, box, report)
   local code, info = func.dump(fn, box:dump_options())
   if not code then

@@ -4,7 +4,7 @@ local place = require("orrery.model.place")
 
 local report = {}
 
----@class orrery.Report
+---@class orrery.Messages
 ---@field messages orrery.Message[]
 ---@field sources table<string, string> file → text, for the lines of fields
 local Report = {}
@@ -12,7 +12,7 @@ Report.__index = Report
 
 --- A report; `sources` maps the files that were read to their text.
 ---@param sources? table<string, string>
----@return orrery.Report
+---@return orrery.Messages
 function report.new(sources)
   return setmetatable({ messages = {}, sources = sources or {}, failed = false }, Report)
 end

@@ -5,12 +5,13 @@ local clauses = require("orrery.model.clauses")
 local expr = require("orrery.model.expr")
 local fields = require("orrery.model.fields")
 local paths = require("orrery.model.paths")
+local report = require("orrery.model.report")
 local sorted = require("orrery.kernel.sorted")
 
 local step = {}
 
 ---@class orrery.Into
----@field report orrery.Report
+---@field report orrery.Messages
 ---@field env orrery.EnvSpec      the workflow's
 ---@field has fun(name: string): boolean  is there a module of that name?
 
@@ -317,6 +318,25 @@ function step.make(node, into)
   add_when(out, f, node, into)
   add_environment(out, f, node, into)
   add_clauses(out, f, node, into)
+  return out
+end
+
+--- One step from fields given at run time: by a body's w:step, or at the prompt. Raises
+--- code "invalid" with all that is wrong.
+---@param id string
+---@param fields_given table what o.step takes
+---@param at orrery.Place the line that asks
+---@param wf orrery.Workflow whose environment and modules it has
+---@return orrery.Step
+---@usage step.one("lint", { run = "luacheck lua" }, { file = "x.lua", line = 9 }, wf)
+function step.one(id, fields_given, at, wf)
+  local r = report.new(wf.box and wf.box.sources)
+  local why = step.bad_id(id)
+  if why then r:error(at, why) end
+  local out = step.make(build.node("step", id, fields_given, at), { report = r, env = wf.env,
+    has = function(name) return wf.box ~= nil and wf.box:has(name) end })
+  r:settle()
+  out.group = wf.top
   return out
 end
 

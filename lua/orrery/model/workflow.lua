@@ -179,7 +179,7 @@ end
 ---  find?: fun(name: string): string?, string[] }
 ---@param opts { params?: table, inspect?: boolean }
 ---@param box orrery.Box
----@param report orrery.Report
+---@param report orrery.Messages
 ---@return orrery.Workflow
 function workflow.make(node, info, opts, box, report)
   local into = new_into(report, box)

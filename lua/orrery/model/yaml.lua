@@ -18,7 +18,7 @@ local yaml = {}
 ---@class orrery.YamlReader
 ---@field file string
 ---@field info orrery.YamlInfo
----@field report orrery.Report
+---@field report orrery.Messages
 local Reader = {}
 Reader.__index = Reader
 
@@ -202,7 +202,7 @@ end
 ---@param info table as for workflow.make
 ---@param opts table
 ---@param box orrery.Box
----@param r orrery.Report
+---@param r orrery.Messages
 ---@return orrery.Workflow
 function yaml.load(text, name, info, opts, box, r)
   local value, facts = core.decode(text, { name = name })
