@@ -84,7 +84,9 @@ local function dispatch(argv, s)
   enter(before.directory)
   enter(opts.directory)
   opts.color = opts.color or before.color
-  local code = command.main(invocation(name, opts, words, rest, s))
+  local c = invocation(name, opts, words, rest, s)
+  c.argv = table.move(argv, 1, #argv, 1, {})
+  local code = command.main(c)
   return argv[at] == nil and not before.help and 2 or code
 end
 

@@ -7,6 +7,7 @@ local words = {}
 ---@usage words.seconds(1.23) --> "1.2 s"
 function words.seconds(s)
   if s < 0 then return "-" .. words.seconds(-s) end
+  if s < 0.00005 then return "0 ms" end
   if s < 0.00095 then return ("%.1f ms"):format(s * 1000) end
   if s < 0.0995 then return ("%.0f ms"):format(s * 1000) end
   if s < 59.95 then return ("%.1f s"):format(s) end

@@ -85,6 +85,11 @@ local function open(wf, opts)
   table.move(opts.sinks or {}, 1, #(opts.sinks or {}), 2, sinks)
   run.journal = journal.open(run.dir, { now = function() return run.loop:now() end,
     sinks = sinks })
+  if opts.live then
+    run.live = function(id, stream, data)
+      run.journal:emit({ ev = "output", id = id, stream = stream, data = data })
+    end
+  end
   run.index = state.index(run.root)
   open_store(run)
   run.registry = registry.new()

@@ -71,9 +71,11 @@ end
 function plan.main(c)
   local run = require("orrery.face.cmd.run")
   local target = require("orrery.face.target")
-  local wf, steps = target.need(c.words, require("orrery.face.args").pairs(c.opts.param, "-p"),
-    c.opts)
-  return plan.show(c, wf, run.options(c, steps))
+  local wf, steps, conf = target.need(c.words,
+    require("orrery.face.args").pairs(c.opts.param, "-p"), c.opts)
+  local options = run.options(c, steps)
+  options.config = conf
+  return plan.show(c, wf, options)
 end
 
 return plan

@@ -86,8 +86,9 @@ end
 function run.go(c, wf, options)
   local displays = require("orrery.face.displays").new(c)
   options.sinks[#options.sinks + 1] = function(e) displays:event(e) end
-  options.attach = function(loop) displays:attach(loop) end
-  options.live = displays.wants_output
+  local loop <close> = require("orrery.kernel.loop").new()
+  displays:attach(loop)
+  options.loop, options.live, options.argv = loop, displays.wants_output, c.argv
   if not c.opts.quiet then report_warnings(c, wf) end
   local record = require("orrery.run.engine").run(wf, options)
   displays:close()
@@ -98,9 +99,10 @@ end
 ---@param c table the invocation
 ---@return integer exit code
 function run.main(c)
-  local wf, steps = target.load(c.words, args.pairs(c.opts.param, "-p"), c.opts)
+  local wf, steps, conf = target.load(c.words, args.pairs(c.opts.param, "-p"), c.opts)
   if not wf then return offer(c) end
   local options = run.options(c, steps)
+  options.config = conf
   if c.opts["dry-run"] then return require("orrery.face.cmd.plan").show(c, wf, options) end
   return run.go(c, wf, options)
 end

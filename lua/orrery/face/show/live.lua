@@ -11,6 +11,8 @@ local ERASE = "\27[J"
 local BETWEEN = 0.05
 local TICK = 0.1
 local MOST = 8
+-- A run that is over at once gets no footer.
+local PATIENCE = 0.15
 
 local function clock(seconds)
   local whole = math.floor(seconds)
@@ -84,7 +86,7 @@ local function footer(self)
 end
 
 local function hidden(self)
-  if not self.epoch or self.over then return true end
+  if not self.epoch or self.over or self.clock() - self.epoch < PATIENCE then return true end
   for _, step in pairs(self.state.running) do
     if step.tty then return true end
   end

@@ -49,13 +49,20 @@ local function flush_partial(self, id)
   end
 end
 
-local function show_output(self, step, e)
-  if self.streamed[e.id] then return flush_partial(self, e.id) end
-  if self.how == "quiet" or step.cached == "clean" then return end
-  if self.how == "errors" and step.status ~= "failed" then return end
+local function output_of(self, step, e)
+  if self.streamed[e.id] or self.how == "quiet" or step.cached == "clean" then return "" end
+  if self.how == "errors" and step.status ~= "failed" then return "" end
   local text = ended(text_of(self, e, "stdout")) .. ended(text_of(self, e, "stderr"))
-  write(self, self.how == "prefix" and prefixed(self, e.id, text) or text)
   self.shown = { [e.id] = true }
+  return self.how == "prefix" and prefixed(self, e.id, text) or text
+end
+
+-- What to do about it is said once.
+local function shorter(self, step)
+  local short = step.reason and step.reason:match("^(always %(.-); .*%)$")
+  if not short then return end
+  if self.advised then step.reason = short .. ")" end
+  self.advised = true
 end
 
 local function hidden(self, step)
@@ -85,8 +92,8 @@ function on.step_finished(self, e)
   if hidden(self, step) then return end
   self.shown = {}
   if self.streamed[e.id] then flush_partial(self, e.id) end
-  write(self, line.of(step, self.paint) .. "\n")
-  show_output(self, step, e)
+  shorter(self, step)
+  write(self, line.of(step, self.paint) .. "\n" .. output_of(self, step, e))
 end
 
 -- What a failure kept from running is named with the failure, once.

@@ -52,7 +52,7 @@ end
 function on.plan(s, e)
   s.plan = e.steps
   for _, p in ipairs(e.steps) do s.planned[p.id] = p end
-  s.total = math.max(s.total, #e.steps)
+  s.total = #e.steps
 end
 
 function on.step_added(s, e)
