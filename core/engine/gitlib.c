@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -235,6 +236,47 @@ static int mark_staged(const struct job *j, git_index *index)
     return rc;
 }
 
+/* Is the file's content made by a filter program, as that of Git LFS is? */
+static bool is_filtered(git_repository *repo, git_config *config,
+                        const char *path)
+{
+    static const char *const programs[] = {"clean", "process"};
+    const char *filter = NULL;
+    char key[128];
+    bool found = false;
+    if (git_attr_get(&filter, repo, 0, path, "filter") < 0 ||
+        git_attr_value(filter) != GIT_ATTR_VALUE_STRING)
+        return false;
+    for (size_t i = 0; i < 2 && !found; i++) {
+        git_config_entry *entry = NULL;
+        int n = snprintf(key, sizeof key, "filter.%s.%s", filter, programs[i]);
+        found = n > 0 && (size_t)n < sizeof key &&
+                git_config_get_entry(&entry, config, key) == 0;
+        git_config_entry_free(entry);
+    }
+    return found;
+}
+
+/* libgit2 runs no filter programs, so it takes a touched file of theirs for a
+ * changed one. ORR_EGIT leaves the question to the git command. */
+static int refuse_filtered(const struct job *j)
+{
+    git_config *config = NULL;
+    int rc = 0;
+    if (git_repository_config(&config, j->repo) < 0)
+        return 0;
+    for (size_t i = 0; i < j->out->count && rc == 0; i++) {
+        const struct orr_gitfile *f = &j->out->all[i];
+        if (f->status != 'D' && is_filtered(j->repo, config, f->path))
+            rc = orr_err_set(j->e, ORR_EGIT,
+                             "%.200s goes through a filter program, which only "
+                             "the git command can run",
+                             f->path);
+    }
+    git_config_free(config);
+    return rc;
+}
+
 static int diff_worktree(const struct job *j)
 {
     git_diff_options o;
@@ -252,6 +294,8 @@ static int diff_worktree(const struct job *j)
         rc = read_deltas(j, diff);
     if (rc == 0 && j->out->count)
         rc = mark_staged(j, index);
+    if (rc == 0 && j->out->count)
+        rc = refuse_filtered(j);
     git_diff_free(diff);
     git_index_free(index);
     return rc;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/xalloc.h"
@@ -89,6 +90,17 @@ static void adopt_lib(struct orr_gitrepo *g)
     g->at = without_slash(root ? root : git_repository_path(g->lib));
 }
 
+/* Why libgit2 refused 'dir'. Of a foreign owner it says only that it found no
+ * setting that would allow it. Returns owned. */
+static char *find_reason(const char *dir)
+{
+    const git_error *last = git_error_last();
+    struct stat st;
+    if (stat(dir, &st) == 0 && st.st_uid != geteuid())
+        return orr_xstrdup("the repository belongs to another user");
+    return orr_xstrdup(last && last->message ? last->message : "nothing");
+}
+
 /* libgit2 refused 'dir' for g->reason: has git the same opinion? */
 static int adopt_cmd(struct orr_gitrepo *g, const char *dir, struct orr_err *e)
 {
@@ -121,9 +133,8 @@ int orr_gitrepo_open(const char *path, struct orr_gitrepo **out,
                                 NULL) == 0) {
         adopt_lib(g);
     } else {
-        const git_error *last = git_error_last();
         g->lib = NULL;
-        g->reason = orr_xstrdup(last ? last->message : "nothing");
+        g->reason = find_reason(dir);
         rc = adopt_cmd(g, dir, e);
     }
     g->prefix = prefix_below(g->root, start);

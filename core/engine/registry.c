@@ -183,13 +183,12 @@ static struct orr_span put_span(char **at, struct orr_span s)
     return stored;
 }
 
-/* Adds record 'no' to the group of 'key'; returns the group's number + 1. A new
- * group borrows the key's bytes. Room was reserved. */
+/* Adds record 'no' to its group 'g', or to a new one of that key, whose bytes
+ * it borrows; returns the group's number + 1. Room was reserved. */
 static uint32_t join(struct orr_registry *r, enum orr_registry_by kind,
-                     struct orr_span key, uint32_t no)
+                     struct group *g, struct orr_span key, uint32_t no)
 {
     struct groups *gs = &r->by[kind];
-    struct group *g = find_group(gs, key.p, key.n);
     if (!g) {
         g = &gs->all[gs->table.count];
         *g = (struct group){.text = key.p, .text_n = (uint32_t)key.n};
@@ -206,21 +205,14 @@ static uint32_t join(struct orr_registry *r, enum orr_registry_by kind,
     return (uint32_t)(g - gs->all) + 1;
 }
 
-/* The bytes a type or step needs: none when its group keeps them already. */
-static size_t shared_need(const struct orr_registry *r,
-                          enum orr_registry_by kind, struct orr_span key)
-{
-    return find_group(&r->by[kind], key.p, key.n) ? 0 : key.n;
-}
-
+/* Same for a type or step, whose text its group keeps for all. */
 static uint32_t join_shared(struct orr_registry *r, enum orr_registry_by kind,
-                            struct orr_span key, uint32_t no, char **at)
+                            struct group *g, struct orr_span key, uint32_t no,
+                            char **at)
 {
     if (!key.n)
         return 0;
-    if (shared_need(r, kind, key))
-        key = put_span(at, key);
-    return join(r, kind, key, no);
+    return join(r, kind, g, g ? key : put_span(at, key), no);
 }
 
 static void view(const struct orr_registry *r, const struct record *rec,
@@ -250,10 +242,17 @@ static void view(const struct orr_registry *r, const struct record *rec,
 static int store(struct orr_registry *r, const struct orr_artifact *a,
                  struct orr_artifact *out)
 {
-    size_t need = a->id.n + a->name.n + a->path.n + a->digest.n + a->meta.n +
-                  shared_need(r, ORR_REGISTRY_TYPE, a->type) +
-                  shared_need(r, ORR_REGISTRY_STEP, a->step);
-    char *at = reserve(r) < 0 ? NULL : orr_arena_take(&r->text, need);
+    if (reserve(r) < 0)
+        return ORR_ENOMEM;
+    // Groups do not move any more.
+    const struct orr_span *keys[KINDS] = {&a->name, &a->type, &a->step};
+    struct group *g[KINDS];
+    for (int kind = 0; kind < KINDS; kind++)
+        g[kind] = find_group(&r->by[kind], keys[kind]->p, keys[kind]->n);
+    char *at = orr_arena_take(
+        &r->text, a->id.n + a->name.n + a->path.n + a->digest.n + a->meta.n +
+                      (g[ORR_REGISTRY_TYPE] ? 0 : a->type.n) +
+                      (g[ORR_REGISTRY_STEP] ? 0 : a->step.n));
     if (!at)
         return ORR_ENOMEM;
     uint32_t no = (uint32_t)r->count;
@@ -273,9 +272,11 @@ static int store(struct orr_registry *r, const struct orr_artifact *a,
     put_span(&at, a->digest);
     put_span(&at, a->meta);
     orr_registry_table_put(&r->ids, id.p, id.n, no);
-    join(r, ORR_REGISTRY_NAME, name, no);
-    rec->type = join_shared(r, ORR_REGISTRY_TYPE, a->type, no, &at);
-    rec->step = join_shared(r, ORR_REGISTRY_STEP, a->step, no, &at);
+    join(r, ORR_REGISTRY_NAME, g[ORR_REGISTRY_NAME], name, no);
+    rec->type = join_shared(r, ORR_REGISTRY_TYPE, g[ORR_REGISTRY_TYPE], a->type,
+                            no, &at);
+    rec->step = join_shared(r, ORR_REGISTRY_STEP, g[ORR_REGISTRY_STEP], a->step,
+                            no, &at);
     r->count++;
     view(r, rec, out);
     return 0;

@@ -387,6 +387,35 @@ describe("git", function()
     assert.truthy(d.files[1].patch:find("+<<<<<<<", 1, true))
   end)
 
+  it("asks git about a file that a filter program makes", function()
+    s:git("config", "filter.up.clean", "tr a-z A-Z")
+    s:git("config", "filter.up.smudge", "tr A-Z a-z")
+    s:write(".gitattributes", "*.up filter=up\n")
+    s:write("a.up", "text\n")
+    s:write("b.up", "text\n")
+    s:commit("three")
+    s:write("a.up", "TEXT\n") -- the same, once cleaned
+    s:write("b.up", "more\n")
+    local r <close> = assert(core.open(s.dir))
+    assert.same({ "b.up\0M\0" }, ours(assert(r:diff()).files))
+  end)
+
+  it("names a foreign owner", function()
+    if not select(2, run("chown -R nobody " .. quote(s.dir) .. " 2>/dev/null")) then
+      pending("only root can give files away")
+      return
+    end
+    local r, err = core.open(s.dir)
+    if r then -- git is told to trust it
+      assert.truthy(r:reason():find("another user", 1, true))
+      r:close()
+      return
+    end
+    assert.equal("EGIT", err.code)
+    assert.truthy(err.message:find("another user", 1, true))
+    assert.truthy(err.message:find("safe.directory", 1, true))
+  end)
+
   it("gives a changed type as a deletion and a creation", function()
     local r <close> = assert(core.open(s.dir))
     local d = assert(r:diff({ from = one, to = two, patch = true, paths = { "type" } }))
