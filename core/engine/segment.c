@@ -159,7 +159,7 @@ static int create_one(struct orr_segment *s, int dirfd, struct orr_err *e)
                     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (got.fd < 0)
         return orr_err_errno(e, errno, "create cache segment %s", name);
-    if (hold(got.fd, &st)) {
+    if (hold(got.fd, &st) || st.st_size) {
         orr_segment_fini(&got);
         return orr_err_set(e, ORR_EBUSY, "cache segment %s was taken", name);
     }
@@ -169,7 +169,8 @@ static int create_one(struct orr_segment *s, int dirfd, struct orr_err *e)
 
 int orr_segment_create(struct orr_segment *s, int dirfd, struct orr_err *e)
 {
-    /* Before we lock it, another process may adopt or remove the new file. */
+    /* Before we lock it, another process may adopt the new file, even fill it
+     * and be gone again, or remove it. */
     int rc = ORR_EBUSY;
     for (int i = 0; i < 100 && rc == ORR_EBUSY; i++)
         rc = create_one(s, dirfd, e);

@@ -267,6 +267,9 @@ static void keep_bounds(struct orr_store *s)
         over ? s->max_bytes - s->max_bytes / 8 : UINT64_MAX, s->max_age, true};
     orr_store_prune(s, &l, &removed, &bytes, NULL);
     s->cat.pruned_day = orr_store_today(s);
+    /* That it was done today is only known to the others by the index. */
+    if (s->cat.count > 1000)
+        s->cat.fresh += s->cat.count;
 }
 
 void orr_store_close(struct orr_store *s)

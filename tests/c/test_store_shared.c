@@ -141,33 +141,39 @@ static void many_processes_only_ever_read_what_was_put(void **state)
     }
 }
 
+static int put_series(void **state, uint32_t first)
+{
+    static unsigned char v[MAX_VALUE];
+    struct orr_store *s = open_store(state);
+    int rc = 0;
+    for (uint32_t key = first; key < first + 50 && !rc; key++) {
+        size_t n = make_value(v, key, key * 7);
+        rc = orr_store_put(s, "sp", 2, &key, sizeof key, v, n, 0, NULL);
+    }
+    orr_store_close(s);
+    return rc;
+}
+
+/* All begin at once, so that they find and take each other's new segments. */
 static void what_one_process_puts_all_others_get(void **state)
 {
-    pid_t pids[4];
-    for (uint32_t i = 0; i < 4; i++) {
-        pids[i] = fork();
-        if (pids[i])
-            continue;
-        struct orr_store *s = open_store(state);
-        unsigned char v[MAX_VALUE];
-        for (uint32_t k = 0; k < 200; k++) {
-            uint32_t key = i * 1000 + k;
-            size_t n = make_value(v, key, k);
-            if (orr_store_put(s, "sp", 2, &key, sizeof key, v, n, 0, NULL))
-                _exit(1);
+    enum { ROUNDS = 15, WRITERS = 6 };
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        pid_t pids[WRITERS];
+        for (uint32_t i = 0; i < WRITERS; i++) {
+            pids[i] = fork();
+            if (!pids[i])
+                _exit(put_series(state, (round * WRITERS + i) * 50) != 0);
         }
-        orr_store_close(s);
-        _exit(0);
-    }
-    for (int i = 0; i < 4; i++) {
-        int status;
-        waitpid(pids[i], &status, 0);
-        assert_int_equal(status, 0);
+        for (int i = 0; i < WRITERS; i++) {
+            int status;
+            waitpid(pids[i], &status, 0);
+            assert_int_equal(status, 0);
+        }
     }
     struct orr_store *s = open_store(state);
-    for (uint32_t i = 0; i < 800; i++) {
+    for (uint32_t key = 0; key < ROUNDS * WRITERS * 50; key++) {
         struct orr_store_value v;
-        uint32_t key = i / 200 * 1000 + i % 200;
         assert_int_equal(orr_store_get(s, "sp", 2, &key, sizeof key, &v, NULL),
                          0);
         assert_true(value_right(v.bytes, v.n, key));
