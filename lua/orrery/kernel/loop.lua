@@ -21,6 +21,9 @@ local Loop, Task, Signal = {}, {}, {}
 Loop.__index, Task.__index, Signal.__index = Loop, Task, Signal
 Task.__name, Signal.__name, Loop.__name = "orrery.task", "orrery.signal", "orrery.loop"
 
+-- What every task begins with; kept here, for there are many.
+Task.shield, Task.raised, Task.done = 0, 0, false
+
 -- First value of every yield of ours: a user's own yield in a task lacks it.
 local OURS = {}
 -- How often a cancelled task may run into its error before it is forced to end.
@@ -347,8 +350,7 @@ end
 ---@param fn function
 ---@return orrery.Task
 function Loop:task(name, fn, a, b, ...)
-  local task = setmetatable({ name = name, loop = self, fn = fn, a = a, b = b,
-    shield = 0, raised = 0, done = false }, Task)
+  local task = setmetatable({ name = name, loop = self, fn = fn, a = a, b = b }, Task)
   if select("#", ...) > 0 then task.more = table.pack(...) end
   self.alive = self.alive + 1
   enqueue(self, task)

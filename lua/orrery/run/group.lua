@@ -47,7 +47,10 @@ end
 
 local ORDERS = {
   first = function(node) return -node.index end,
-  last = function(node) return node.arrival end,
+  last = function(_, self)
+    self.arrivals = (self.arrivals or 0) + 1
+    return self.arrivals
+  end,
 }
 
 --- A unit became ready.
@@ -59,9 +62,7 @@ function Group:candidate(node)
     h = heap.new()
     self.heaps[name] = h
   end
-  self.arrivals = (self.arrivals or 0) + 1
-  node.arrival = self.arrivals
-  h:push(self.order and self.order(node) or node.prio, node.index, node)
+  h:push(self.order and self.order(node, self) or node.prio, node)
   if self.hungry then self:hunger() end
 end
 
@@ -73,7 +74,7 @@ function Group:hunger()
   if self.limit and self.running >= self.limit then return end
   for name, h in pairs(self.heaps) do
     local node = h:peek()
-    if node then self.sched.slots:claim(self, name, node.prio, node.index) end
+    if node then self.sched.slots:claim(self, name, node.prio) end
   end
 end
 
@@ -115,7 +116,12 @@ end
 
 --- Lets the policy look again, if it waits.
 function Group:nudge()
-  if self.waiting or (self.hungry and (self.ends or self.pending == 0)) then self.task:wake() end
+  local over = self.waiting or (self.hungry and self.pending == 0)
+  if not over and self.hungry and self.ends then
+    local ok, answer = loop.try(self.ends)
+    over = not ok or answer -- a policy's own error is raised where it waits
+  end
+  if over then self.task:wake() end
 end
 
 --- A unit has its result.
@@ -214,7 +220,7 @@ local function reorder(self, order)
     self.heaps[name] = heap.new()
     local node = h:pop()
     while node do
-      self.heaps[name]:push(key and key(node) or node.prio, node.index, node)
+      self.heaps[name]:push(key and key(node, self) or node.prio, node)
       node = h:pop()
     end
   end

@@ -110,11 +110,12 @@ end
 local function put(self, ev)
   ev.v = journal.VERSION
   ev.t = math.floor((self.now() - self.began) * 1e6 + 0.5) / 1e6
+  if ev.ev ~= "output" then
+    local line = line_of(self, ev)
+    self.lines[#self.lines + 1] = line
+    self.bytes = self.bytes + #line + 1
+  end
   for i = 1, #self.sinks do self.sinks[i](ev) end
-  if ev.ev == "output" then return end
-  local line = line_of(self, ev)
-  self.lines[#self.lines + 1] = line
-  self.bytes = self.bytes + #line + 1
 end
 
 local function put_hits(self)

@@ -10,65 +10,78 @@ local function median(list)
 end
 
 -- The end of a group: what comes after it comes after its last member.
-local function ending(node)
-  if not node.finish then
-    node.finish = { outs = node.outs, afters = node.afters, owner = node.owner, cost = 0 }
+local function ending(at, node)
+  local finish = at.finish[node]
+  if not finish then
+    finish = { outs = node.outs, afters = node.afters, owner = node.owner }
+    at.finish[node] = finish
   end
-  return node.finish
+  return finish
 end
 
--- Calls visit(successor) for everything that comes directly after.
-local function successors(node, visit)
+-- Calls visit(at, successor) for everything that comes directly after.
+local function successors(at, node, visit)
   if node.members then
-    for _, member in ipairs(node.members) do visit(member) end
-    visit(ending(node))
-    return
+    for _, member in ipairs(node.members) do visit(at, member) end
+    return visit(at, ending(at, node))
   end
-  for _, d in ipairs(node.outs or {}) do visit(d) end
-  for _, d in ipairs(node.afters or {}) do visit(d) end
-  if node.owner then visit(ending(node.owner)) end
+  for _, d in ipairs(node.outs or {}) do visit(at, d) end
+  for _, d in ipairs(node.afters or {}) do visit(at, d) end
+  if node.owner then visit(at, ending(at, node.owner)) end
+end
+
+-- Takes in what is known of a successor, or asks for it.
+local function look(at, node)
+  local p = at.prio[node]
+  if p then
+    if p > at.longest then at.longest = p end
+  elseif not at.open[node] then -- an open one is on the way here: a circle
+    at.stack[#at.stack + 1] = node
+  end
 end
 
 -- Depth first with a stack of our own: a chain may be longer than Lua can recurse.
-local function settle(root)
-  local stack = { root }
+local function settle(at, root)
+  if at.prio[root] then return end
+  local stack = at.stack
+  stack[1] = root
   while #stack > 0 do
-    local node = stack[#stack]
-    if node.prio then
-      stack[#stack] = nil
-    elseif not node.visiting then
-      node.visiting = true
-      successors(node, function(s)
-        if not s.prio and not s.visiting then stack[#stack + 1] = s end
-      end)
+    local n = #stack
+    local node = stack[n]
+    if at.prio[node] then
+      stack[n] = nil
     else
-      local longest = 0
-      successors(node, function(s)
-        if s.prio and s.prio > longest then longest = s.prio end
-      end)
-      node.prio = longest + (node.cost or 0)
-      node.visiting = nil
-      stack[#stack] = nil
+      at.open[node], at.longest = true, 0
+      successors(at, node, look)
+      if #stack == n then
+        at.prio[node] = at.longest + (at.cost[node] or 0)
+        at.open[node], stack[n] = nil, nil
+      end
     end
   end
+end
+
+-- The steps' costs: measured, or the median of what is.
+local function costs(sched)
+  local history, cost, known = sched.run.history, {}, {}
+  for _, node in ipairs(sched.linked) do
+    if node.kind ~= "group" then
+      local c = history and history:expected(node.unit)
+      cost[node] = c or false
+      if c then known[#known + 1] = c end
+    end
+  end
+  local middle = median(known)
+  for node, c in pairs(cost) do cost[node] = c or middle end
+  return cost
 end
 
 --- Gives every node of a scheduler its priority.
 ---@param sched orrery.Scheduler
 function priority.assign(sched)
-  local history, known, unknown = sched.run.history, {}, {}
-  for _, node in ipairs(sched.linked) do
-    if node.kind ~= "group" then
-      node.cost = history and history:expected(node.unit)
-      if node.cost then known[#known + 1] = node.cost else unknown[#unknown + 1] = node end
-    end
-  end
-  local middle = median(known)
-  for _, node in ipairs(unknown) do node.cost = middle end
-  for _, node in ipairs(sched.linked) do settle(node) end
-  for _, node in pairs(sched.nodes) do
-    node.cost, node.finish, node.prio = nil, nil, node.prio or 0
-  end
+  local at = { prio = {}, open = {}, finish = {}, stack = {}, cost = costs(sched) }
+  for i = #sched.linked, 1, -1 do settle(at, sched.linked[i]) end
+  for _, node in pairs(sched.nodes) do node.prio = at.prio[node] or 0 end
 end
 
 return priority

@@ -127,7 +127,7 @@ end
 
 local function park(self, pool, node, claimant, n)
   node.overtaken = node.overtaken or 0
-  pool.queue:push(node.prio or 0, node.index or 0, { node = node, claimant = claimant })
+  pool.queue:push(node.prio or 0, { node = node, claimant = claimant })
   if pool.rate then arm(self, pool, n - pool.free) end
 end
 
@@ -153,7 +153,7 @@ local function demand(self, node)
     asks = asks or {}
     asks.mem = math.min(known, self.pools.mem.capacity)
   end
-  return asks or false
+  return asks
 end
 
 --- May the node start? true; false when it waits here; false and an error when never.
@@ -166,10 +166,10 @@ function Resources:admit(node, claimant)
   if node.asks == nil then
     local ok, asks = kernel.try(demand, self, node)
     if not ok then return false, asks end
+    if not asks then return true end
     node.asks = asks
   end
   local asks = node.asks
-  if not asks then return true end
   local pool, n = obstacle(self, node, asks)
   if not pool and asks.mem and self.slots.running > 0
     and memory.tight(self.gauge, asks.mem, self.loop:now()) then

@@ -232,6 +232,7 @@ local function unit_done(task)
   local node = task.node
   local self = node.sched
   self.slots:release(node)
+  node.task = nil
   local result = task.value
   if not task.ok then
     result = raised(self, node, result)
@@ -308,7 +309,7 @@ end
 function Claim.hunger() end
 
 function Claim:put_back(node)
-  node.sched.slots:claim(self, node.sched.slots:lane_of(node), node.prio or 0, node.index)
+  node.sched.slots:claim(self, node.sched.slots:lane_of(node), node.prio or 0)
 end
 
 --- Lets a unit run: at once when it was offered, else when a place is free.
@@ -336,7 +337,7 @@ end
 ---@param node orrery.Node
 ---@return orrery.Result
 function Scheduler.wait(_, node)
-  if not node.result then
+  while not node.result do
     node.ended = node.ended or loop.signal()
     loop.await(node.ended)
   end

@@ -48,11 +48,11 @@ function Slots:lane_of(node)
 end
 
 --- Says that a claimant has a node for a lane; a second claim only counts if it is better.
-function Slots:claim(claimant, name, key, index)
+function Slots:claim(claimant, name, key)
   local had = claimant.claimed[name]
   if had and had >= key then return end
   claimant.claimed[name] = key
-  self.lanes[name].claims:push(key, index, claimant)
+  self.lanes[name].claims:push(key, claimant)
 end
 
 local function try(self, l)
