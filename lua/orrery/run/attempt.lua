@@ -176,7 +176,10 @@ local function env_note(run, job, came)
   end
 end
 
---- One attempt that really executes.
+-- Kinds that launch nothing themselves.
+local OUTER = { workflow = true, body = true, service = true, approve = true }
+
+--- One attempt that really executes. Raises code "budget" when it would pass the budget.
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@param job table from run.job, with its key
@@ -184,6 +187,9 @@ end
 ---@return table came what the kind came to
 function attempt.run(run, step, job)
   local reason = attempt.reason(run, step, job)
+  if run.budget and not OUTER[step.kind] then
+    run.budget:launch(step, run.history:expects(step))
+  end
   run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
     cmd = job.prepared.shown, reason = reason })
   local t0 = sys.mono()

@@ -1,6 +1,8 @@
 -- One run: from a workflow and options to a record. Opens what a run needs, drives the
 -- scheduler, sees to Ctrl-C and the time limit, closes everything in order.
 local analysis = require("orrery.run.analysis")
+local budget = require("orrery.run.budget")
+local calls = require("orrery.run.calls")
 local context = require("orrery.run.context")
 local environ = require("orrery.run.environ")
 local errors = require("orrery.kernel.errors")
@@ -8,9 +10,9 @@ local exitcode = require("orrery.run.exitcode")
 local history = require("orrery.run.history")
 local journal = require("orrery.run.journal")
 local loop = require("orrery.kernel.loop")
-local modules = require("orrery.run.modules")
 local registry = require("orrery.core.registry")
 local resources = require("orrery.run.resources")
+local resume = require("orrery.run.resume")
 local runs = require("orrery.run.runs")
 local scheduler = require("orrery.run.scheduler")
 local selection = require("orrery.run.selection")
@@ -34,13 +36,19 @@ function Run:cache_trouble(why)
   self.journal:emit({ ev = "cache_off", why = errors.text(why) })
 end
 
---- A module of the workflow's root: a user's policy.
----@param name string
-function Run:module(name)
-  return modules.require(self, name)
+-- A module of the workflow's root, as its file would require it: a user's policy.
+local function module(run, name)
+  local wf = run.workflow
+  run.box = run.box or wf.box
+    or require("orrery.model.sandbox").new({ root = run.root, path = run.config.path })
+  if not run.box:has(name) then
+    errors.raise("module", ("there is no module '%s' in lua/, workflows/ or path"):format(name))
+  end
+  return run.box:require(name)
 end
 
-local function dotenv_of(wf)
+-- The values of a workflow's dotenv files.
+function Run.dotenv_of(wf)
   local files = {}
   for i, text in ipairs(wf.dotenv or {}) do
     files[i] = template.render(text, { params = wf.values }, "text")
@@ -56,8 +64,8 @@ local function new_run(wf, opts)
     exec = opts.exec or require("orrery.run.exec"), random = math.random, secrets = {},
     services = {}, prefix = "",
   }, Run)
-  run.dotenv = dotenv_of(wf)
-  run.require = function(name) return run:module(name) end
+  run.dotenv = Run.dotenv_of(wf)
+  run.require = function(name) return module(run, name) end
   return run
 end
 
@@ -182,9 +190,12 @@ end
 ---------------------------------------------------------------------------
 -- the end
 
-local function result_of(run)
+--- The value of a workflow that is over: its result, or what its body returned.
+---@param run orrery.Run
+---@return any
+function Run.result_of(run)
   local result = run.workflow.result
-  if result == nil then return run.body_value end
+  if result == nil then return run.body_done and run.body_done.value end
   local ctx = context.new(run, { id = "" })
   if type(result) == "function" then return result(ctx) end
   return template.render(result, ctx, "value")
@@ -215,7 +226,7 @@ local function conclude(run, top)
   local list, found = collect(run, record)
   record.code, record.status = exitcode.of(run.interrupted, top, list)
   if top.ok and record.code == 0 then
-    local ok, value = loop.try(result_of, run)
+    local ok, value = loop.try(Run.result_of, run)
     if ok then
       record.result = value
     else
@@ -268,6 +279,9 @@ Run.__close = close
 
 local function main(run, chosen)
   run.scheduler = scheduler.new(run, chosen)
+  run.calls = run.opts.resume and resume.calls(run.root, run.opts.resume) or calls.new()
+  run.budget = budget.new(run.opts.budget or run.workflow.budget or run.config.budget,
+    function() return run.loop:now() end)
   check_resources(run, chosen)
   announce_start(run)
   announce_plan(run)

@@ -55,6 +55,31 @@ local function lookup(run, step, job)
   return record and use_record(run, step, job, record, full)
 end
 
+-- Never taken over as a whole: their inner steps are.
+local OUTER = { workflow = true, body = true, service = true }
+
+local function in_place(run, facts)
+  for _, o in ipairs(facts or {}) do
+    if o.digest and run.index:digest(run.root .. "/" .. o.path) ~= o.digest then return false end
+  end
+  return true
+end
+
+-- What the run that is being resumed finished under the same key and occurrence, also when
+-- it is never remembered across runs. What reads more than its key says is left to the memo.
+local function recall(run, step, job)
+  local calls = run.calls
+  if not calls or OUTER[step.kind] then return nil end
+  job.occurrence = calls:enter(job.base)
+  if job.forced or (job.pure and jobs.dynamic(step)) then return nil end
+  local old = calls:recall(job.base, job.occurrence)
+  if not old or not in_place(run, old.facts) then return nil end
+  local result = outcome.result(step, job, { value = old.value, exit = old.exit,
+    stdout = old.stdout, stderr = old.stderr, outputs = old.outputs, cached = "resumed",
+    digest = old.digest, seconds = 0 })
+  return outcome.finish(run, step, job, result, { facts = old.facts })
+end
+
 -- A failure before anything could be executed: a template, a condition, a function that
 -- cannot travel.
 local function failed_early(run, step, why, attempt)
@@ -81,7 +106,7 @@ local function run_attempts(run, step)
     jobs.key(run, step, job)
     local _ <close> = job.pure and cacheable.mode(run) and not job.forced
       and locks.take(run, "key:" .. job.base) or nil
-    local hit = attempt == 1 and lookup(run, step, job)
+    local hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
     if hit then return hit end
     local result, came = attempts.run(run, step, job)
     if not result.error or not retry.due(step.retry, attempt, came) then

@@ -24,7 +24,7 @@ Group.__index = Group
 ---@param parent? orrery.G
 ---@return orrery.G
 function group.new(sched, node, parent)
-  local own = node.unit.policy
+  local own = node.unit.policy or (node.unit.fan and node.unit.fan.policy)
   if not parent and sched.run.opts.keep_going then own = policies.KEEP_GOING end
   return setmetatable({
     id = node.id, limit = node.unit.limit, total = 0, started = 0, running = 0, passed = 0,
@@ -154,6 +154,7 @@ function Group:close(why)
   if self.closed or self.over then return end
   self.closed = why
   if self.closing then self.closing:set() end
+  if self.on_close then self.on_close(why) end
   for _, node in ipairs(self.units) do
     if node.begun and not node.result then self.sched:cancel(node, why) end
   end

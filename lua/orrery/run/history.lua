@@ -47,6 +47,20 @@ function History:memory(step)
   return r and r[2] and r[2] >= MEMORY_FLOOR and r[2] or nil
 end
 
+--- What a step is expected to use of a budget.
+---@param step orrery.Step
+---@return { time?: number, usd?: number, tokens?: number }
+function History:expects(step)
+  local r = record(self, step)
+  return r and { time = r[1], usd = r[3], tokens = r[4] } or {}
+end
+
+local function usage_of(result, old)
+  local u = result.usage
+  if not u then return old and old[3], old and old[4] end
+  return u.usd or u.cost_usd, u.tokens or (u.tokens_in or 0) + (u.tokens_out or 0)
+end
+
 --- Takes in what a step took: the mean leans towards the newest.
 ---@param step orrery.Step
 ---@param result orrery.Result
@@ -56,8 +70,10 @@ function History:note(step, result)
   local mean = old and (old[1] + result.seconds) / 2 or result.seconds
   local rss = result.rss and math.max(result.rss, old and old[2] and old[2] // 2 or 0)
     or old and old[2] or nil
-  if old and math.abs(mean - old[1]) <= DRIFT * old[1] and rss == old[2] then return end
-  local new = { mean, rss }
+  if old and math.abs(mean - old[1]) <= DRIFT * old[1] and (rss or 0) == old[2]
+    and not result.usage then return end
+  local usd, tokens = usage_of(result, old)
+  local new = { mean, rss or 0, usd, tokens }
   self.seen[step.id] = new
   self.index:put(self.prefix .. step.id, pack.encode(new))
 end

@@ -12,7 +12,7 @@ local outcome = {}
 function outcome.result(step, job, fields)
   fields.status = fields.status or "ok"
   fields.ok = fields.status == "ok"
-  fields.key = job.base
+  fields.key, fields.occurrence = job.base, job.occurrence
   fields.attempts = job.attempt
   if fields.status == "failed" and step.allow_failure then fields.allowed = true end
   return fields
@@ -61,11 +61,11 @@ function outcome.finish(run, step, job, result, came)
   end
   local outputs = {}
   for i, o in ipairs(came.facts or {}) do outputs[i] = { path = o.path, digest = o.digest } end
-  run.journal:emit({ ev = "step_finished", id = step.id, status = result.status,
-    cached = result.cached, exit = result.exit, signal = came.signal, cpu = came.cpu,
-    rss = came.rss, seconds = result.seconds, key = result.key, digest = result.digest,
-    reason = result.reason, stdout = result.stdout, stderr = result.stderr,
-    value = result.value, outputs = #outputs > 0 and outputs or nil, error = result.error,
+  run.journal:emit({ ev = "step_finished", id = step.id, kind = step.kind,
+    occurrence = result.occurrence, status = result.status, cached = result.cached,
+    exit = result.exit, signal = came.signal, cpu = came.cpu, rss = came.rss,
+    seconds = result.seconds, key = result.key, digest = result.digest, reason = result.reason,
+    stdout = result.stdout, stderr = result.stderr, value = result.value, outputs = #outputs > 0 and outputs or nil, error = result.error,
     attempts = job.attempt, allowed = result.allowed })
   return result
 end

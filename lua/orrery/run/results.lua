@@ -121,7 +121,7 @@ function results.group(g, outcome)
       traceback = outcome.traceback }
   end
   if r.status ~= "skipped" then r.waiting = nil else r.why = "waiting" end
-  r.winner = g.winner and g.winner.id or nil
+  r.winner = g.outcome and r.ok and g.winner and g.winner.id or nil
   r.value = outcome.value
   if r.value == nil and (g.node.kind == "fan" or g.node.unit.fan) then r.value = r.values end
   r.seconds, r.attempts = 0, 1

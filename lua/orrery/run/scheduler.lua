@@ -47,6 +47,11 @@ local function wanted(self, unit)
   return false
 end
 
+-- A workflow that is a body is run by a policy that calls it.
+local function body_policy(run)
+  return require("orrery.run.body").policy(run)
+end
+
 local build_group
 
 local function build_step(self, step, owner, home)
@@ -76,6 +81,9 @@ function build_group(self, unit, owner, home)
     return node
   end
   node.g = group.new(self, node, home)
+  if not owner and self.run.workflow.body then
+    node.g.spec = { module = "body", options = {}, fn = body_policy(self.run) }
+  end
   self.linked[#self.linked + 1] = node
   if home then home:add(node) end
   build_members(self, node, node.g)
@@ -223,7 +231,8 @@ end
 -- running
 
 local function raised(self, node, err)
-  local result = results.failure(err, nil, node.unit.allow_failure)
+  local class = errors.is(err) and err.class or nil
+  local result = results.failure(err, class, node.unit.allow_failure)
   if node.kind == "step" then self.run.journal:finished(node.unit, result) end
   return result
 end
@@ -239,8 +248,9 @@ local function unit_done(task)
   elseif type(result) ~= "table" then
     result = raised(self, node, errors.new("internal", "its kind returned no result"))
   end
-  if not result.cached and result.ok and node.kind == "step" and self.run.history then
-    self.run.history:note(node.unit, result)
+  if node.kind == "step" and not result.cached and not node.perform then
+    if self.run.budget then self.run.budget:spend(result.usage) end
+    if result.ok and self.run.history then self.run.history:note(node.unit, result) end
   end
   self:finished(node, result)
 end
@@ -286,7 +296,7 @@ end
 local BODIES = { step = perform, group = perform_group, fan = perform_fan }
 
 local function spawn(self, node)
-  local task = self.run.loop:task(node.id, BODIES[node.kind], self, node)
+  local task = self.run.loop:task(node.id, node.perform or BODIES[node.kind], self, node)
   task.node, task.on_end = node, unit_done
   node.task = task
 end
@@ -353,6 +363,31 @@ function Scheduler:add(step, owner)
   node.prio = owner and owner.prio or 0
   return node
 end
+
+--- A group that came up while running: w:parallel. Its g and members are the caller's.
+---@param unit orrery.Group
+---@param owner? orrery.Node
+---@return orrery.Node
+function Scheduler:add_group(unit, owner)
+  local node = new_node(self, unit, "group", owner, nil)
+  node.members, node.prio = {}, owner and owner.prio or 0
+  return node
+end
+
+--- A member of such a group, executed by perform(scheduler, node).
+---@param unit table
+---@param owner orrery.Node
+---@param fn fun(self: orrery.Scheduler, node: orrery.Node): orrery.Result
+---@return orrery.Node
+function Scheduler:add_item(unit, owner, fn)
+  local node = new_node(self, unit, "step", owner, owner.g)
+  node.perform, node.prio = fn, owner.prio
+  return node
+end
+
+--- Says that a unit that came up may start.
+---@param node orrery.Node
+function Scheduler.ready(_, node) became_ready(node) end
 
 --- Cancels a unit that has begun.
 ---@param node orrery.Node

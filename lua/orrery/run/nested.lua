@@ -1,0 +1,99 @@
+-- A workflow inside a run: its own graph, params and results; the outer run's loop,
+-- places, cache and journal, where its ids begin with the step's.
+local errors = require("orrery.kernel.errors")
+local history = require("orrery.run.history")
+local load = require("orrery.model.load")
+local loop = require("orrery.kernel.loop")
+local scheduler = require("orrery.run.scheduler")
+
+local nested = {}
+
+-- How deep workflows may nest.
+nested.DEPTH = 16
+
+-- Options that mean the outer workflow's steps.
+local function inner_opts(opts)
+  local out = {}
+  for k, v in pairs(opts) do out[k] = v end
+  out.targets, out.only, out.from, out.keep_going = nil, nil, nil, nil
+  return out
+end
+
+--- The workflow a step names. Raises what loading raises.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param params table
+---@return orrery.Workflow
+function nested.load(run, step, params)
+  local path, names = load.find(step.action, run.root, run.config)
+  if not path then
+    errors.raise("workflow", ("%s: there is no workflow '%s'; there are %s"):format(step.id,
+      step.action, table.concat(names, ", ")))
+  end
+  return load.file(path, { root = run.root, params = params, config = run.config })
+end
+
+local function derive(run, step, wf)
+  local depth = (run.depth or 0) + 1
+  if depth > nested.DEPTH then
+    errors.raise("workflow", ("%s: workflows nest deeper than %d; does one contain itself?")
+      :format(step.id, nested.DEPTH))
+  end
+  return setmetatable({ workflow = wf, values = wf.values, results = {}, conditions = {},
+    owners = false, opts = inner_opts(run.opts), depth = depth, modules = false, body_done = false,
+    prefix = run.prefix .. step.id .. "/", journal = run.journal:under(step.id .. "/"),
+    history = history.open(run.index, wf.name), dotenv = run.dotenv_of(wf) }, { __index = run })
+end
+
+local function announce(sub)
+  for _, node in ipairs(sub.scheduler.order) do
+    if node.kind ~= "group" then
+      sub.journal:emit({ ev = "step_added", id = node.id, kind = node.unit.kind,
+        group = node.owner and node.owner.id ~= "" and node.owner.id or nil,
+        needs = table.move(node.unit.needs, 1, #node.unit.needs, 1, {}) })
+    end
+  end
+end
+
+-- The first failure decides the class of the whole.
+local function failure(sub, top)
+  if sub.workflow.body and top.error then return top.error end
+  local failed, class = {}, nil
+  for _, node in ipairs(sub.scheduler.order) do
+    local r = node.result
+    if node.kind ~= "group" and r and r.status == "failed" and not r.allowed then
+      failed[#failed + 1] = node.id
+      class = class or (r.error and r.error.class)
+    end
+  end
+  if #failed == 0 then
+    return top.error or { class = "cancelled", message = "cancelled" }
+  end
+  return { class = class or "failed", message = ("%s failed in %s"):format(
+    table.concat(failed, ", "), sub.workflow.name) }
+end
+
+--- Runs a workflow as a step of another. In the step's task; when that is cancelled, the
+--- inner steps are, and its finally steps run, before this returns.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param wf orrery.Workflow
+---@return table came { value, error, waiting }
+function nested.run(run, step, wf)
+  local sub = derive(run, step, wf)
+  sub.scheduler = scheduler.new(sub)
+  announce(sub)
+  local task = run.loop:task(step.id, sub.scheduler.run_all, sub.scheduler)
+  local _ <close> = setmetatable({}, { __close = function()
+    if task.done then return end
+    sub.scheduler.top.g:close("cancelled")
+    loop.shielded(task.wait, task)
+  end })
+  local ok, top = task:wait()
+  if not ok then error(top, 0) end
+  if top.ok then return { value = run.result_of(sub) } end
+  if top.waiting then return { waiting = true } end
+  return { error = failure(sub, top) }
+end
+
+return nested
