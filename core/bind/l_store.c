@@ -1,5 +1,6 @@
 /* l_store: orrery.core.store. Blobs and records that outlive runs. */
 #include <math.h>
+#include <string.h>
 
 #include "bind/bind.h"
 #include "bind/box.h"
@@ -229,6 +230,67 @@ static int s_restore(lua_State *L)
     return 1;
 }
 
+/* Pushes t[name] of the table at 'idx', metatables apart. */
+static void raw_field(lua_State *L, int idx, const char *name)
+{
+    idx = lua_absindex(L, idx);
+    lua_pushstring(L, name);
+    lua_rawget(L, idx);
+}
+
+/* Reads item 'i' of the list at 3 into 'job', raising for what is no item. The
+ * path stays alive in the list. */
+static void check_item(lua_State *L, lua_Integer i, struct orr_store_job *job)
+{
+    size_t n;
+    luaL_argcheck(L, lua_rawgeti(L, 3, i) == LUA_TTABLE, 3,
+                  "a list of { digest, rel, mode } is wanted"); // item
+    raw_field(L, -1, "digest");
+    raw_field(L, -2, "rel");
+    raw_field(L, -3, "mode"); // item digest rel mode
+    const char *hex = lua_tolstring(L, -3, &n);
+    luaL_argcheck(L, hex && orr_digest_parse(hex, n, &job->digest) == 0, 3,
+                  "a digest has 64 hex digits");
+    luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING, 3, "'rel' is a path");
+    job->rel = lua_tolstring(L, -2, &n);
+    luaL_argcheck(L, strlen(job->rel) == n, 3, "a path has no zero bytes");
+    lua_Integer mode = lua_tointeger(L, -1);
+    luaL_argcheck(L, lua_isinteger(L, -1) && mode >= 0 && mode <= 0777, 3,
+                  "'mode' is a file mode");
+    job->mode = (mode_t)mode;
+    lua_pop(L, 4);
+}
+
+static int s_restore_many(lua_State *L)
+{
+    struct orr_store *s = check_store(L);
+    const char *root = luaL_checkstring(L, 2);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_Integer threads = luaL_optinteger(L, 4, 0), done = 0;
+    luaL_argcheck(L, threads >= 0 && threads <= 256, 4, "out of range");
+    size_t n = lua_rawlen(L, 3);
+    struct orr_store_job *jobs =
+        lua_newuserdatauv(L, n * sizeof *jobs + 1, 0); // jobs
+    for (size_t i = 0; i < n; i++)
+        check_item(L, (lua_Integer)i + 1, &jobs[i]);
+    orr_store_restore_many(s, root, jobs, n, (unsigned)threads);
+    lua_newtable(L); // jobs errors
+    for (size_t i = 0; i < n; i++) {
+        struct orr_err e;
+        const struct orr_store_job *j = &jobs[i];
+        if (j->done ||
+            !orr_store_restore(s, &j->digest, root, j->rel, j->mode, &e)) {
+            done++;
+            continue;
+        }
+        orr_push_err(L, &e);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_pushinteger(L, done);
+    lua_insert(L, -2); // jobs done errors
+    return 2;
+}
+
 /* --- upkeep ----------------------------------------------------------------
  */
 
@@ -356,15 +418,23 @@ static int lock_close(lua_State *L)
 
 int orr_open_store(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"put", s_put},           {"get", s_get},
-        {"del", s_del},           {"refresh", s_refresh},
-        {"put_blob", s_put_blob}, {"put_file", s_put_file},
-        {"get_blob", s_get_blob}, {"has_blob", s_has_blob},
-        {"restore", s_restore},   {"stats", s_stats},
-        {"prune", s_prune},       {"clear", s_clear},
-        {"verify", s_verify},     {"try_lock", s_try_lock},
-        {"close", s_close},       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"put", s_put},
+                                       {"get", s_get},
+                                       {"del", s_del},
+                                       {"refresh", s_refresh},
+                                       {"put_blob", s_put_blob},
+                                       {"put_file", s_put_file},
+                                       {"get_blob", s_get_blob},
+                                       {"has_blob", s_has_blob},
+                                       {"restore", s_restore},
+                                       {"restore_many", s_restore_many},
+                                       {"stats", s_stats},
+                                       {"prune", s_prune},
+                                       {"clear", s_clear},
+                                       {"verify", s_verify},
+                                       {"try_lock", s_try_lock},
+                                       {"close", s_close},
+                                       {NULL, NULL}};
     static const luaL_Reg lock_methods[] = {{"close", lock_close},
                                             {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", l_open}, {NULL, NULL}};

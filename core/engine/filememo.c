@@ -8,9 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,10 +17,9 @@
 #include "base/map.h"
 #include "base/xalloc.h"
 #include "engine/filecopy.h"
+#include "engine/parallel.h"
 
-/* A thread is worth its start from this many files on; it takes them in
- * slices. */
-enum { PER_THREAD = 256, SLICE = 64, MAX_THREADS = 64, TRIES = 3 };
+enum { SLICE = 64 /* files a thread takes at a time */, TRIES = 3 };
 enum { KEY_PREFIX = 5 };
 static const int64_t second = 1000000000;
 
@@ -173,48 +169,14 @@ static void check_one(const struct file *file, int64_t now, int64_t tick,
 struct work {
     const struct orr_filememo *m;
     const uint32_t *ids;
-    size_t n;
-    atomic_size_t next;
     struct outcome *out;
 };
 
-static void *work_on(void *arg)
+static void check_some(void *ctx, size_t from, size_t to)
 {
-    struct work *w = arg;
-    for (;;) {
-        size_t i = atomic_fetch_add(&w->next, SLICE);
-        if (i >= w->n)
-            return NULL;
-        size_t end = i + SLICE < w->n ? i + SLICE : w->n;
-        for (; i < end; i++) /* the clock is read before each file is */
-            check_one(&w->m->files[w->ids[i]], w->m->now(), w->m->tick,
-                      &w->out[i]);
-    }
-}
-
-static unsigned processors(void)
-{
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n > 0 ? (unsigned)n : 1;
-}
-
-static void run(struct work *w, unsigned threads)
-{
-    pthread_t others[MAX_THREADS];
-    unsigned started = 0;
-    if (!threads)
-        threads = processors();
-    if (threads > w->n / PER_THREAD + 1)
-        threads = (unsigned)(w->n / PER_THREAD + 1);
-    if (threads > MAX_THREADS)
-        threads = MAX_THREADS;
-    while (started + 1 < threads &&
-           !pthread_create(&others[started], NULL, work_on, w))
-        started++;
-    work_on(w);
-    while (started)
-        pthread_join(others[--started], NULL);
+    const struct work *w = ctx;
+    for (size_t i = from; i < to; i++) /* the clock is read before the file */
+        check_one(&w->m->files[w->ids[i]], w->m->now(), w->m->tick, &w->out[i]);
 }
 
 /* Takes one outcome into the memo and the index. */
@@ -242,10 +204,10 @@ int orr_filememo_check(struct orr_filememo *m, const uint32_t *ids, size_t n,
                        unsigned threads)
 {
     struct outcome one = {0};
-    struct work w = {.m = m, .ids = ids, .n = n, .out = &one};
+    struct work w = {m, ids, &one};
     if (n > 1 && !(w.out = calloc(n, sizeof *w.out)))
         return ORR_ENOMEM;
-    run(&w, threads);
+    orr_parallel(n, SLICE, threads, check_some, &w);
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++)
         rc = take(m, ids[i], &w.out[i]);

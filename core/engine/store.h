@@ -100,6 +100,21 @@ int orr_store_restore(struct orr_store *s, const struct orr_digest *d,
                       const char *root, const char *rel, mode_t mode,
                       struct orr_err *e);
 
+/* One file of many to restore. */
+struct orr_store_job {
+    struct orr_digest digest;
+    const char *rel; /* borrowed */
+    mode_t mode;
+    bool done; /* filled: it is in its place */
+};
+
+/* Restores many files with up to 'threads' threads (0: one per processor).
+ * Those that are not done are worth a call of orr_store_restore each, which
+ * tries harder and says what is wrong. */
+void orr_store_restore_many(struct orr_store *s, const char *root,
+                            struct orr_store_job *jobs, size_t n,
+                            unsigned threads);
+
 /* --- upkeep --------------------------------------------------------------- */
 
 struct orr_store_stats {

@@ -1,7 +1,7 @@
 /*
  * store_priv: what the parts of store share: store.c (opening, seeing),
- * storerecord.c, storeblob.c, storesweep.c (prune, clear), storecompact.c,
- * storecheck.c (verify). Private to them.
+ * storerecord.c, storeblob.c, storerestore.c, storesweep.c (prune, clear),
+ * storecompact.c, storecheck.c (verify). Private to them.
  */
 #ifndef ORR_ENGINE_STORE_PRIV_H
 #define ORR_ENGINE_STORE_PRIV_H
@@ -47,6 +47,9 @@ int orr_store_commit(struct orr_store *s, struct orr_err *e);
  * hash. ORR_ENOENT: its segment is gone; ORR_ECORRUPT. */
 int orr_store_read(struct orr_store *s, const struct orr_entry *t,
                    struct orr_frame *f, struct orr_err *e);
+
+/* The entry of a blob, or -1. */
+ptrdiff_t orr_store_find_blob(struct orr_store *s, const struct orr_digest *d);
 
 /* Marks an entry deleted, on disk too if that can be done; its cas file is
  * removed. */

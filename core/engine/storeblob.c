@@ -12,7 +12,7 @@
 #include "engine/restore.h"
 #include "engine/store_priv.h"
 
-static ptrdiff_t find_blob(struct orr_store *s, const struct orr_digest *d)
+ptrdiff_t orr_store_find_blob(struct orr_store *s, const struct orr_digest *d)
 {
     unsigned char hash[ORR_KEY_HASH];
     orr_catalog_hash("", 0, d->bytes, sizeof d->bytes, hash);
@@ -48,7 +48,7 @@ static int note_file(struct orr_store *s, const struct orr_digest *d,
 static bool known(struct orr_store *s, const struct orr_digest *d)
 {
     uint64_t size = 0;
-    ptrdiff_t i = find_blob(s, d);
+    ptrdiff_t i = orr_store_find_blob(s, d);
     if (i >= 0 && s->cat.entries[i].type == ORR_FRAME_BLOB) {
         orr_catalog_use(&s->cat, (size_t)i, orr_store_today(s));
         return true;
@@ -130,7 +130,7 @@ static int put_open_file(struct orr_store *s, int fd, const char *path,
         }
     }
     int rc = orr_cas_put_fd(&s->cas, fd, path, d, size, e);
-    if (!rc && find_blob(s, d) < 0)
+    if (!rc && orr_store_find_blob(s, d) < 0)
         rc = note_file(s, d, *size, e);
     return rc;
 }
@@ -207,7 +207,7 @@ static int deliver(struct orr_store *s, const struct orr_digest *d,
                    const struct sink *to, struct orr_err *e)
 {
     for (int tries = 0; tries < 2; tries++) {
-        ptrdiff_t i = find_blob(s, d);
+        ptrdiff_t i = orr_store_find_blob(s, d);
         int rc = pour(s, i, d, to, e);
         if (!rc && i >= 0)
             orr_catalog_use(&s->cat, (size_t)i, orr_store_today(s));

@@ -274,6 +274,36 @@ static void a_restored_file_is_its_own(void **state)
     orr_store_close(s);
 }
 
+static void many_files_are_restored_by_several_threads(void **state)
+{
+    enum { N = 200 };
+    struct orr_store *s = open_store(state);
+    struct orr_store_job jobs[N];
+    static char names[N][16], big[20000];
+    for (int i = 0; i < N; i++) {
+        size_t n = i % 20 ? 100 : sizeof big;
+        memset(big, i, n);
+        snprintf(names[i], sizeof names[i], "d%d/f%d", i % 5, i);
+        jobs[i] = (struct orr_store_job){.rel = names[i], .mode = 0640};
+        assert_int_equal(orr_store_put_blob(s, big, n, &jobs[i].digest, NULL),
+                         0);
+    }
+    jobs[7].rel = "../outside";
+    jobs[8].digest.bytes[0] ^= 1;
+    orr_store_restore_many(s, *state, jobs, N, 4);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(jobs[i].done, i != 7 && i != 8);
+        if (!jobs[i].done)
+            continue;
+        size_t n = i % 20 ? 100 : sizeof big;
+        memset(big, i, n);
+        assert_file(in_folder(state, names[i]), big, n);
+    }
+    assert_int_equal(access(in_folder(state, names[7]), F_OK), -1);
+    assert_int_equal(access(in_folder(state, names[8]), F_OK), -1);
+    orr_store_close(s);
+}
+
 static void restoring_outside_the_root_is_refused(void **state)
 {
     struct orr_store *s = open_store(state);
@@ -338,6 +368,7 @@ int main(void)
         IN_FOLDER(blobs_of_every_size_come_back),
         IN_FOLDER(only_a_regular_file_can_be_put),
         IN_FOLDER(a_restored_file_is_its_own),
+        IN_FOLDER(many_files_are_restored_by_several_threads),
         IN_FOLDER(restoring_outside_the_root_is_refused),
         IN_FOLDER(a_corrupt_cas_file_is_dropped_and_can_be_put_again),
     };

@@ -246,6 +246,7 @@
 ---@field get_blob fun(self, digest: string): string?, orrery.Err?      verified
 ---@field has_blob fun(self, digest: string): boolean
 ---@field restore fun(self, digest: string, root: string, rel: string, mode: integer): true?, orrery.Err?  verified copy or reflink to root/rel, atomically, no symlink on the way
+---@field restore_many fun(self, root: string, items: { digest: string, rel: string, mode: integer }[], threads?: integer): integer, table<integer, orrery.Err>  how many are in place, and why the others are not
 ---@field stats fun(self): { records: integer, blobs: integer, bytes: integer, spaces: table<string, { records: integer, bytes: integer, hits: integer, misses: integer }> }
 ---@field prune fun(self, opts: { max_bytes?: integer, max_age?: number, expired?: boolean }): { removed: integer, bytes: integer }?, orrery.Err?
 ---@field clear fun(self, space?: string): integer?, orrery.Err?

@@ -1,0 +1,238 @@
+-- store: records, blobs and locks as Lua sees them.
+local fs = require("orrery.core.fs")
+local hash = require("orrery.core.hash")
+local store = require("orrery.core.store")
+
+local dir, s
+
+before_each(function()
+  dir = os.tmpname()
+  os.remove(dir)
+  s = assert(store.open(dir .. "/cache"))
+end)
+
+after_each(function()
+  s:close()
+  assert(fs.remove_tree(dir))
+end)
+
+describe("store records", function()
+  it("come back with the time they were made", function()
+    assert.is_true(s:put("skills", "a key", "bytes\0and more"))
+    local bytes, info = s:get("skills", "a key")
+    assert.are.equal("bytes\0and more", bytes)
+    assert.is_true(math.abs(info.created - os.time()) < 60)
+    assert.is_nil(info.expires)
+    assert.are.equal(0, select("#", s:get("skills", "another")))
+  end)
+
+  it("are there for the next handle and for one beside it", function()
+    local other <close> = assert(store.open(dir .. "/cache"))
+    s:put("a", "k", "v")
+    assert.is_true(other:refresh())
+    assert.are.equal("v", (other:get("a", "k")))
+    s:close()
+    s = assert(store.open(dir .. "/cache"))
+    assert.are.equal("v", (s:get("a", "k")))
+  end)
+
+  it("expire by their ttl", function()
+    s:put("a", "short", "v", { ttl = 1e-9 })
+    s:put("a", "long", "v", { ttl = 3600 })
+    assert.is_nil((s:get("a", "short")))
+    local bytes, info = s:get("a", "long")
+    assert.are.equal("v", bytes)
+    assert.is_true(math.abs(info.expires - info.created - 3600) < 1)
+    assert.are.equal(1, s:prune({ expired = true }).removed)
+  end)
+
+  it("can be deleted once", function()
+    s:put("a", "k", "v")
+    assert.is_true(s:del("a", "k"))
+    assert.is_false(s:del("a", "k"))
+    assert.is_nil((s:get("a", "k")))
+  end)
+
+  it("of any size are whole", function()
+    for _, n in ipairs({ 0, 1, 65536, 65537, 1000000 }) do
+      local bytes = ("x"):rep(n)
+      assert.is_true(s:put("a", "k", bytes))
+      assert.is_true(s:get("a", "k") == bytes)
+    end
+  end)
+end)
+
+describe("store blobs", function()
+  it("are known by their digest", function()
+    for _, bytes in ipairs({ "", "small", ("large"):rep(20000) }) do
+      local digest = assert(s:put_blob(bytes))
+      assert.are.equal(hash.sha256(bytes), digest)
+      assert.is_true(s:has_blob(digest))
+      assert.is_true(s:get_blob(digest) == bytes)
+    end
+    assert.is_false(s:has_blob(hash.sha256("never put")))
+    assert.is_nil((s:get_blob(hash.sha256("never put"))))
+  end)
+
+  it("come from files and go to files under a root", function()
+    for _, bytes in ipairs({ "small", ("large"):rep(20000) }) do
+      assert(fs.write_atomic(dir .. "/in", bytes))
+      local digest, size = s:put_file(dir .. "/in")
+      assert.are.equal(hash.sha256(bytes), digest)
+      assert.are.equal(#bytes, size)
+      assert.is_true(s:restore(digest, dir, "out/deep/file", 493))
+      assert.is_true(fs.read(dir .. "/out/deep/file") == bytes)
+      assert.are.equal(493, fs.stat(dir .. "/out/deep/file").mode)
+    end
+  end)
+
+  it("never leave the root", function()
+    local digest = assert(s:put_blob("x"))
+    assert(fs.symlink("/tmp", dir .. "/link"))
+    for _, rel in ipairs({ "../x", "/tmp/x", "a/../../x", "link/x", "" }) do
+      local ok, err = s:restore(digest, dir, rel, 420)
+      assert.is_nil(ok)
+      assert.are.equal("EUNSAFE", err.code)
+    end
+  end)
+
+  it("that are missing are an error to restore", function()
+    local ok, err = s:restore(hash.sha256("never put"), dir, "x", 420)
+    assert.is_nil(ok)
+    assert.are.equal("ENOENT", err.code)
+    assert.is_nil((fs.stat(dir .. "/x")))
+  end)
+
+  it("restore many files at once, each with its own result", function()
+    local small, large = assert(s:put_blob("small")), assert(s:put_blob(("large"):rep(20000)))
+    local items = {}
+    for i = 1, 300 do
+      items[i] = { digest = i % 50 == 0 and large or small, rel = "d" .. i % 7 .. "/f" .. i, mode = 420 }
+    end
+    items[301] = { digest = hash.sha256("never put"), rel = "missing", mode = 420 }
+    items[302] = { digest = small, rel = "../outside", mode = 420 }
+    for _, threads in ipairs({ 0, 1, 3 }) do
+      local done, errors = s:restore_many(dir, items, threads)
+      assert.are.equal(300, done)
+      assert.are.equal("ENOENT", errors[301].code)
+      assert.are.equal("EUNSAFE", errors[302].code)
+      assert.is_nil(errors[1])
+      for i = 1, 300 do
+        local path = dir .. "/" .. items[i].rel
+        assert.are.equal(i % 50 == 0 and 100000 or 5, fs.stat(path).size)
+        os.remove(path)
+      end
+    end
+  end)
+end)
+
+describe("store upkeep", function()
+  it("counts what is there", function()
+    s:put("a", "k", "v")
+    s:put("b", "k", "v")
+    s:put_blob("blob")
+    s:get("a", "k")
+    s:get("a", "nope")
+    local st = s:stats()
+    assert.are.equal(2, st.records)
+    assert.are.equal(1, st.blobs)
+    assert.is_true(st.bytes > st.spaces.a.bytes + st.spaces.b.bytes)
+    assert.are.same({ records = 1, bytes = st.spaces.a.bytes, hits = 1, misses = 1 }, st.spaces.a)
+  end)
+
+  it("prunes to a size and to an age", function()
+    for i = 1, 100 do s:put("a", "k" .. i, ("v"):rep(100)) end
+    local before = s:stats().bytes
+    local report = s:prune({ max_bytes = before // 2 })
+    assert.is_true(report.removed >= 50 and report.removed < 60)
+    assert.is_true(s:stats().bytes <= before // 2)
+    assert.are.equal("v", (s:get("a", "k100")):sub(1, 1))
+    assert.are.equal(0, s:prune({ max_age = 3600 }).removed)
+    assert.are.equal(100 - report.removed, s:prune({ max_age = 0 }).removed)
+    assert.are.equal(0, s:stats().records)
+  end)
+
+  it("clears one space or all", function()
+    s:put("a", "k", "v")
+    s:put("b", "k", "v")
+    assert.are.equal(1, s:clear("a"))
+    assert.is_nil((s:get("a", "k")))
+    assert.are.equal("v", (s:get("b", "k")))
+    s:put_blob("blob")
+    assert.are.equal(2, s:clear())
+    assert.are.equal(0, s:stats().bytes)
+  end)
+
+  it("finds damage, once", function()
+    local digest = assert(s:put_blob(("large"):rep(20000)))
+    s:put("a", "k", "v")
+    assert.are.equal(0, s:verify().corrupt)
+    local path = ("%s/cache/cas/%s/%s"):format(dir, digest:sub(1, 2), digest)
+    assert(fs.chmod(path, 420))
+    local f <close> = assert(io.open(path, "r+b"))
+    f:write("L")
+    f:close()
+    assert.are.equal(1, s:verify().corrupt)
+    assert.are.equal(0, s:verify().corrupt)
+    assert.is_false(s:has_blob(digest))
+    assert.are.equal("v", (s:get("a", "k")))
+  end)
+end)
+
+describe("store locks", function()
+  it("exclude each other until closed", function()
+    local other <close> = assert(store.open(dir .. "/cache"))
+    do
+      local lock <close> = assert(s:try_lock("step"))
+      assert.is_nil((s:try_lock("step")))
+      assert.is_nil((other:try_lock("step")))
+      assert.is_truthy(lock)
+      local second <close> = assert(other:try_lock("another"))
+      assert.is_truthy(second)
+    end
+    local again <close> = assert(other:try_lock("step"))
+    assert.is_truthy(again)
+  end)
+
+  it("survive neither their store nor a second close", function()
+    local lock = assert(s:try_lock("step"))
+    s:close()
+    lock:close()
+    lock:close()
+    s = assert(store.open(dir .. "/cache"))
+    local next_lock <close> = assert(s:try_lock("step"))
+    assert.is_truthy(next_lock)
+  end)
+end)
+
+describe("store misuse", function()
+  it("raises", function()
+    assert.has_error(function() s:put("a", "k") end)
+    assert.has_error(function() s:put("a", "k", "v", { til = 1 }) end)
+    assert.has_error(function() s:put("a", "k", "v", { ttl = "soon" }) end)
+    assert.has_error(function() s:prune({ max_size = 1 }) end)
+    assert.has_error(function() s:prune({ max_bytes = -1 }) end)
+    assert.has_error(function() s:get_blob("not a digest") end)
+    assert.has_error(function() s:restore(("0"):rep(64), dir, "x", 4096) end)
+    assert.has_error(function() s:restore_many(dir, { { rel = "x", mode = 1 } }) end)
+    assert.has_error(function() store.open() end)
+    s:close()
+    s:close()
+    assert.has_error(function() s:get("a", "k") end)
+    s = assert(store.open(dir .. "/cache"))
+  end)
+
+  it("of names and places is an error value", function()
+    local ok, err = s:put("", "k", "v")
+    assert.is_nil(ok)
+    assert.are.equal("EINVAL", err.code)
+    ok, err = s:put("a", ("k"):rep(70000), "v")
+    assert.is_nil(ok)
+    assert.are.equal("ELIMIT", err.code)
+    assert(fs.write_atomic(dir .. "/file", "x"))
+    ok, err = store.open(dir .. "/file")
+    assert.is_nil(ok)
+    assert.are.equal("ENOTDIR", err.code)
+    assert.truthy(tostring(err):find(dir .. "/file", 1, true))
+  end)
+end)
