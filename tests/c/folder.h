@@ -30,7 +30,8 @@ static inline const char *in_folder(void **state, const char *name)
     static char paths[4][512];
     static int next;
     char *p = paths[next++ % 4];
-    snprintf(p, 512, "%s/%s", (char *)*state, name);
+    int n = snprintf(p, 512, "%s/%s", (char *)*state, name);
+    assert_in_range(n, 1, 511);
     return p;
 }
 
