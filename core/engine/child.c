@@ -40,7 +40,7 @@ static void keep(struct orr_child *c, int i, const unsigned char *bytes,
     struct orr_buf *b = &c->exit->out[i];
     size_t room = b->len < c->limit ? c->limit - b->len : 0;
     size_t take = n < room ? n : room;
-    if (take < n || orr_buf_put(b, bytes, take) < 0)
+    if (orr_buf_put(b, bytes, take) < 0 || take < n)
         c->exit->truncated = true;
     if (c->live) {
         struct orr_event *ev =
@@ -158,13 +158,19 @@ static uint64_t after(double seconds)
     return orr_clock_mono() + (uint64_t)((seconds > 1e9 ? 1e9 : seconds) * 1e9);
 }
 
-static void end_tree(struct orr_child *c, int sig, double grace)
+/* Who holds these is of the step, whatever else it hides. */
+static void note_pipes(struct orr_child *c)
 {
     for (int i = 0; i < 2; i++) {
         struct stat st;
         bool open = c->out[i] >= 0 && fstat(c->out[i], &st) == 0;
         c->tree.pipes[i] = open ? st.st_ino : 0;
     }
+}
+
+static void end_tree(struct orr_child *c, int sig, double grace)
+{
+    note_pipes(c);
     c->phase = ORR_CHILD_ENDS;
     c->looks = 0;
     c->kill_by = after(grace);
@@ -256,6 +262,7 @@ static void child_end(struct orr_source *s)
 {
     struct orr_child *c = (struct orr_child *)s;
     uint64_t until = orr_clock_mono() + GIVE_UP;
+    note_pipes(c);
     while (orr_tree_signal(&c->tree, SIGKILL) > 0 && orr_clock_mono() < until) {
     }
     reap(c);

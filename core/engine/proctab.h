@@ -13,7 +13,8 @@ struct orr_proc {
     pid_t pid, parent, group, session;
     unsigned long long start; /* clock ticks since boot */
     bool zombie;
-    bool member; /* for the caller's use */
+    bool member; /* these two are for the caller's use */
+    bool spared;
 };
 
 struct orr_proctab {

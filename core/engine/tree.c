@@ -24,8 +24,9 @@ static bool related(const struct orr_proc *p, const struct orr_proc *m,
                     const struct self *me)
 {
     return p->parent == m->pid ||
-           (p->group == m->group && p->group != me->group) ||
-           (p->session == m->session && p->session != me->session);
+           (p->group == m->group && p->group > 1 && p->group != me->group) ||
+           (p->session == m->session && p->session > 1 &&
+            p->session != me->session);
 }
 
 /* Everything related to v[i], and so on. Recursion would follow the depth of
@@ -39,7 +40,7 @@ static void mark_closure(struct orr_proctab *tab, const struct self *me)
                 continue;
             for (size_t j = 0; j < tab->count; j++) {
                 struct orr_proc *p = &tab->v[j];
-                if (p->member || !related(p, &tab->v[i], me))
+                if (p->member || p->spared || !related(p, &tab->v[i], me))
                     continue;
                 p->member = true;
                 again = again || j < i;
@@ -56,7 +57,7 @@ static void spare_ancestors(struct orr_proctab *tab, pid_t pid)
         pid_t up = 0;
         for (size_t i = 0; i < tab->count; i++)
             if (tab->v[i].pid == pid) {
-                tab->v[i].member = false;
+                tab->v[i].spared = true;
                 up = tab->v[i].parent;
             }
         pid = up;
@@ -96,11 +97,11 @@ static void mark_tree(struct orr_tree *t, struct orr_proctab *tab)
         memcpy(entry + head, t->tag, tag);
         n = head + tag;
     }
+    spare_ancestors(tab, me.pid);
     for (size_t i = 0; i < tab->count; i++)
-        tab->v[i].member = is_seed(t, &tab->v[i], entry, n);
-    spare_ancestors(tab, me.pid);
+        tab->v[i].member =
+            !tab->v[i].spared && is_seed(t, &tab->v[i], entry, n);
     mark_closure(tab, &me);
-    spare_ancestors(tab, me.pid);
 }
 
 static void mark_below(pid_t root, struct orr_proctab *tab)

@@ -1,0 +1,669 @@
+/* Tests of core/engine/spawn: starting, capturing, ending whole trees.
+ *
+ * "Nobody is left" is never a guess after a pause: every process a step starts
+ * inherits the write end of a pipe, and its read end reaching EOF says that the
+ * last of them is gone. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/spawn.h"
+
+enum { HANG = 20 }; /* seconds until a test counts as hung */
+#define LONG 1000.0 /* a grace or timeout that must not be needed */
+
+static int open_loop(void **state)
+{
+    alarm(HANG);
+    return orr_loop_open((struct orr_loop **)state, NULL);
+}
+
+static int close_loop(void **state)
+{
+    orr_loop_close(*state);
+    alarm(0);
+    return 0;
+}
+
+/* --- helpers --------------------------------------------------------------*/
+
+static struct orr_spec words(const char *const *argv)
+{
+    return (struct orr_spec){
+        .argv = argv, .grace = LONG, .limit = ORR_SPAWN_LIMIT};
+}
+
+static int64_t start(struct orr_loop *loop, const struct orr_spec *spec)
+{
+    int64_t id = 0;
+    pid_t pid = 0;
+    struct orr_err e;
+    if (orr_spawn(loop, spec, &id, &pid, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_true(pid > 0);
+    return id;
+}
+
+/* Waits for one event of that kind; lent until the next wait. Others pass. */
+static const struct orr_event *await(struct orr_loop *loop,
+                                     enum orr_event_kind kind)
+{
+    for (;;) {
+        const struct orr_event *ev;
+        size_t n = 0;
+        struct orr_err e;
+        assert_int_equal(orr_loop_wait(loop, -1, &ev, &n, &e), 0);
+        assert_true(n > 0);
+        for (size_t i = 0; i < n; i++)
+            if (ev[i].kind == kind)
+                return &ev[i];
+    }
+}
+
+static const struct orr_exit *run(struct orr_loop *loop,
+                                  const struct orr_spec *spec)
+{
+    int64_t id = start(loop, spec);
+    const struct orr_event *ev = await(loop, ORR_EVENT_EXIT);
+    assert_int_equal(ev->id, id);
+    return ev->exit;
+}
+
+static const struct orr_exit *sh(struct orr_loop *loop, const char *script)
+{
+    const char *argv[] = {"sh", "-c", script, NULL};
+    struct orr_spec spec = words(argv);
+    return run(loop, &spec);
+}
+
+static void says(const struct orr_buf *b, const char *want)
+{
+    assert_int_equal(b->len, strlen(want));
+    if (b->len)
+        assert_memory_equal(b->data, want, b->len);
+}
+
+/* A pipe whose write end the children inherit; see above. */
+struct leash {
+    int held, end;
+};
+
+static struct leash leash_make(void)
+{
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    fcntl(fds[1], F_SETFD, 0);
+    return (struct leash){fds[0], fds[1]};
+}
+
+/* No more processes may be started with it. */
+static void leash_let_go(struct leash *l)
+{
+    close(l->end);
+}
+
+/* Returns when everything that inherited it is gone; else the alarm does. */
+static void leash_all_gone(struct leash *l)
+{
+    char c;
+    assert_int_equal(read(l->held, &c, 1), 0);
+    close(l->held);
+}
+
+/* --- results --------------------------------------------------------------*/
+
+static void a_child_s_output_and_status_come_with_its_end(void **state)
+{
+    const struct orr_exit *x = sh(*state, "echo out; echo err >&2; exit 3");
+    assert_int_equal(x->code, 3);
+    assert_int_equal(x->signal, 0);
+    says(&x->out[0], "out\n");
+    says(&x->out[1], "err\n");
+    assert_false(x->timed_out || x->killed || x->truncated);
+    assert_int_equal(x->left, 0);
+    assert_true(x->wall > 0 && x->cpu >= 0 && x->rss > 0);
+}
+
+static void
+a_child_ended_by_a_signal_fails_with_128_and_its_number(void **state)
+{
+    const struct orr_exit *x = sh(*state, "kill -KILL $$");
+    assert_int_equal(x->signal, SIGKILL);
+    assert_int_equal(x->code, 128 + SIGKILL);
+    assert_false(x->killed);
+}
+
+static void merged_output_keeps_its_order(void **state)
+{
+    const char *argv[] = {
+        "sh", "-c", "for i in 1 2 3; do echo o$i; echo e$i >&2; done", NULL};
+    struct orr_spec spec = words(argv);
+    spec.output = ORR_OUTPUT_MERGE;
+    const struct orr_exit *x = run(*state, &spec);
+    says(&x->out[0], "o1\ne1\no2\ne2\no3\ne3\n");
+    says(&x->out[1], "");
+}
+
+static void much_output_on_both_streams_arrives_whole(void **state)
+{
+    const struct orr_exit *x =
+        sh(*state,
+           "head -c 3000000 /dev/zero & head -c 2000001 /dev/zero >&2; wait");
+    assert_int_equal(x->out[0].len, 3000000);
+    assert_int_equal(x->out[1].len, 2000001);
+}
+
+static void output_beyond_the_limit_is_dropped_and_said(void **state)
+{
+    const char *argv[] = {"sh", "-c", "head -c 200000 /dev/zero; echo x >&2",
+                          NULL};
+    struct orr_spec spec = words(argv);
+    spec.limit = 1000;
+    const struct orr_exit *x = run(*state, &spec);
+    assert_int_equal(x->code, 0);
+    assert_int_equal(x->out[0].len, 1000);
+    assert_true(x->truncated);
+    spec.limit = 200000;
+    assert_false(run(*state, &spec)->truncated);
+}
+
+static void live_output_comes_before_the_end_and_is_kept_too(void **state)
+{
+    struct orr_loop *loop = *state;
+    const char *argv[] = {"sh", "-c", "echo one; read x; echo $x >&2", NULL};
+    struct orr_spec spec = words(argv);
+    spec.live = true;
+    spec.bytes = "two\n";
+    spec.size = 4;
+    spec.input = ORR_STDIN_BYTES;
+    int64_t id = start(loop, &spec);
+    const struct orr_event *ev = await(loop, ORR_EVENT_OUTPUT);
+    assert_int_equal(ev->id, id);
+    assert_int_equal(ev->stream, 1);
+    says(&ev->text, "one\n");
+    const struct orr_exit *x = await(loop, ORR_EVENT_EXIT)->exit;
+    says(&x->out[0], "one\n");
+    says(&x->out[1], "two\n");
+}
+
+static void inherited_output_is_not_captured(void **state)
+{
+    const char *argv[] = {"sh", "-c", "echo seen >&2", NULL};
+    struct orr_spec spec = words(argv);
+    int fds[2], saved = dup(2);
+    char got[16];
+    assert_int_equal(pipe(fds), 0);
+    dup2(fds[1], 2);
+    spec.output = ORR_OUTPUT_INHERIT;
+    const struct orr_exit *x = run(*state, &spec);
+    dup2(saved, 2);
+    close(fds[1]);
+    says(&x->out[1], "");
+    assert_int_equal(read(fds[0], got, sizeof got), 5);
+    assert_memory_equal(got, "seen\n", 5);
+    close(fds[0]);
+    close(saved);
+}
+
+static void outputs_of_children_side_by_side_do_not_mix(void **state)
+{
+    enum { N = 20 };
+    struct orr_loop *loop = *state;
+    int64_t ids[N];
+    char script[N][96];
+    for (int i = 0; i < N; i++) {
+        snprintf(script[i], sizeof script[i],
+                 "for k in 1 2 3 4 5 6 7 8; do printf '%c%c%c%c'; done",
+                 'a' + i, 'a' + i, 'a' + i, 'a' + i);
+        const char *argv[] = {"sh", "-c", script[i], NULL};
+        struct orr_spec spec = words(argv);
+        ids[i] = start(loop, &spec);
+    }
+    for (int done = 0; done < N;) {
+        const struct orr_event *ev;
+        size_t n = 0;
+        assert_int_equal(orr_loop_wait(loop, -1, &ev, &n, NULL), 0);
+        for (size_t k = 0; k < n; k++, done++) {
+            int i = 0;
+            while (ids[i] != ev[k].id)
+                i++;
+            assert_int_equal(ev[k].exit->out[0].len, 32);
+            for (int c = 0; c < 32; c++)
+                assert_int_equal(ev[k].exit->out[0].data[c], 'a' + i);
+        }
+    }
+}
+
+/* --- input, environment, directory ----------------------------------------*/
+
+static void standard_input_is_empty_unless_fed(void **state)
+{
+    const char *argv[] = {"cat", NULL};
+    struct orr_spec spec = words(argv);
+    says(&run(*state, &spec)->out[0], "");
+    spec.input = ORR_STDIN_BYTES;
+    spec.bytes = "a\0b";
+    spec.size = 3;
+    const struct orr_exit *x = run(*state, &spec);
+    assert_int_equal(x->out[0].len, 3);
+    assert_memory_equal(x->out[0].data, "a\0b", 3);
+}
+
+static void much_input_does_no_harm_to_those_who_do_not_read_it(void **state)
+{
+    enum { SIZE = 5000000 };
+    const char *argv[] = {"true", NULL}, *count[] = {"wc", "-c", NULL};
+    struct orr_spec spec = words(argv);
+    char *bytes = calloc(1, SIZE);
+    spec.input = ORR_STDIN_BYTES;
+    spec.bytes = bytes;
+    spec.size = SIZE;
+    assert_int_equal(run(*state, &spec)->code, 0);
+    spec.argv = count;
+    says(&run(*state, &spec)->out[0], "5000000\n");
+    free(bytes);
+}
+
+static void a_given_environment_is_all_there_is_but_the_tag(void **state)
+{
+    const char *argv[] = {"env", NULL};
+    const char *env[] = {"B=2", "ORRERY_STEP=other", "PATH=/usr/bin:/bin",
+                         NULL};
+    struct orr_spec spec = words(argv);
+    spec.env = env;
+    spec.tag = "run/x/1";
+    says(&run(*state, &spec)->out[0],
+         "ORRERY_STEP=run/x/1\nB=2\nPATH=/usr/bin:/bin\n");
+}
+
+static void the_working_directory_is_the_child_s_alone(void **state)
+{
+    const char *argv[] = {"pwd", NULL};
+    struct orr_spec spec = words(argv);
+    spec.cwd = "/usr";
+    says(&run(*state, &spec)->out[0], "/usr\n");
+}
+
+static void a_child_starts_with_plain_signals_and_no_stray_files(void **state)
+{
+    sigset_t usr;
+    sigemptyset(&usr);
+    sigaddset(&usr, SIGUSR1);
+    signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_BLOCK, &usr, NULL);
+    // The C library ignores 32 and 33, its own, in what posix_spawn starts.
+    const struct orr_exit *x =
+        sh(*state, "sed -nE 's/^(Sig(Blk|Ign)):.*(.{7})$/\\1 \\3/p' "
+                   "/proc/$$/status; ls /proc/$$/fd | tr '\\n' ' '");
+    sigprocmask(SIG_UNBLOCK, &usr, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    says(&x->out[0], "SigBlk 0000000\nSigIgn 0000000\n0 1 2 ");
+}
+
+/* --- programs -------------------------------------------------------------*/
+
+static void refused(struct orr_loop *loop, const struct orr_spec *spec,
+                    const char *code, const char *message)
+{
+    int64_t id;
+    pid_t pid;
+    struct orr_err e;
+    assert_true(orr_spawn(loop, spec, &id, &pid, &e) < 0);
+    assert_string_equal(e.msg, message);
+    assert_string_equal(orr_err_code(&e), code);
+}
+
+static void what_cannot_be_run_is_said_in_words(void **state)
+{
+    const char *argv[] = {"no-such-program", NULL};
+    struct orr_spec spec = words(argv);
+    refused(*state, &spec, "ENOENT",
+            "cannot run 'no-such-program': no such program on PATH");
+    argv[0] = "./no-such-program";
+    refused(*state, &spec, "ENOENT",
+            "cannot run './no-such-program': no such file");
+    argv[0] = "/etc/passwd";
+    refused(*state, &spec, "EACCES",
+            "cannot run '/etc/passwd': not executable");
+    argv[0] = "";
+    refused(*state, &spec, "ENOENT", "cannot run '': no such program on PATH");
+    argv[0] = "/tmp";
+    refused(*state, &spec, "ENOENT", "cannot run '/tmp': no such file");
+    argv[0] = "true";
+    spec.cwd = "/no/such/dir";
+    refused(*state, &spec, "ENOENT",
+            "working directory /no/such/dir: No such file or directory");
+    spec.cwd = "/etc/passwd";
+    refused(*state, &spec, "ENOTDIR",
+            "working directory /etc/passwd: Not a directory");
+}
+
+static void write_script(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    fputs(text, f);
+    fclose(f);
+    chmod(path, 0755);
+}
+
+static void programs_are_looked_up_on_the_child_s_path(void **state)
+{
+    char dir[] = "/tmp/orr_spawn_XXXXXX", file[64], path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(file, sizeof file, "%s/ours", dir);
+    snprintf(path, sizeof path, "PATH=/nowhere:%s", dir);
+    write_script(file, "#!/bin/sh\necho \"$0 $1\"\n");
+    const char *argv[] = {"ours", "x", NULL}, *env[] = {path, NULL};
+    struct orr_spec spec = words(argv);
+    refused(*state, &spec, "ENOENT",
+            "cannot run 'ours': no such program on PATH");
+    spec.env = env;
+    assert_int_equal(run(*state, &spec)->code, 0);
+    env[0] = "PATH=.:/bin"; // entries of PATH and names are seen from cwd
+    spec.cwd = dir;
+    says(&run(*state, &spec)->out[0], "./ours x\n");
+    argv[0] = "./ours";
+    says(&run(*state, &spec)->out[0], "./ours x\n");
+    unlink(file);
+    rmdir(dir);
+}
+
+static void a_script_without_interpreter_is_the_shell_s(void **state)
+{
+    char dir[] = "/tmp/orr_spawn_XXXXXX", file[64], want[300];
+    assert_non_null(mkdtemp(dir));
+    snprintf(file, sizeof file, "%s/script", dir);
+    write_script(file, "echo \"$1,$2\"\n");
+    const char *argv[] = {file, "a b", "c", NULL};
+    struct orr_spec spec = words(argv);
+    says(&run(*state, &spec)->out[0], "a b,c\n");
+    write_script(file, "#!/no/such/interpreter\n");
+    snprintf(want, sizeof want,
+             "cannot run '%s': the interpreter of %s is missing: No such file "
+             "or directory",
+             file, file);
+    refused(*state, &spec, "ENOENT", want);
+    unlink(file);
+    rmdir(dir);
+}
+
+/* --- ends -----------------------------------------------------------------*/
+
+static void a_background_process_that_writes_is_waited_for(void **state)
+{
+    const struct orr_exit *x =
+        sh(*state, "(head -c 100000 /dev/zero; echo late) "
+                   "2>/dev/null & echo early");
+    assert_int_equal(x->code, 0);
+    assert_int_equal(x->left, 0);
+    assert_int_equal(x->out[0].len, 6 + 100000 + 5);
+}
+
+static void
+what_holds_a_pipe_longer_than_grace_is_ended_and_counted(void **state)
+{
+    struct leash leash = leash_make();
+    const char *argv[] = {"sh", "-c",
+                          "sleep 1000 & setsid sleep 1000 & echo early; exit 4",
+                          NULL};
+    struct orr_spec spec = words(argv);
+    spec.grace = 0.05;
+    spec.tag = "test/left/1";
+    const struct orr_exit *x = run(*state, &spec);
+    says(&x->out[0], "early\n");
+    assert_int_equal(x->code, 4);
+    assert_int_equal(x->left, 2);
+    assert_false(x->timed_out || x->killed);
+    leash_let_go(&leash);
+    leash_all_gone(&leash);
+}
+
+static void a_deadline_ends_the_tree_politely(void **state)
+{
+    const char *argv[] = {
+        "sh", "-c",
+        "trap 'echo bye; exit 9' TERM; echo hi; while :; do sleep 0.01; done",
+        NULL};
+    struct orr_spec spec = words(argv);
+    spec.timeout = 0.1;
+    const struct orr_exit *x = run(*state, &spec);
+    assert_true(x->timed_out);
+    assert_int_equal(x->code, 9);
+    says(&x->out[0], "hi\nbye\n");
+}
+
+/* Children of every hostile kind; each writes one byte when it is ready. Some
+ * hide their environment, some their ancestry, none listens to TERM. */
+#define STUBBORN                                                               \
+    "exec sh -c \"trap \\\"\\\" TERM HUP INT; printf r; exec sleep 1000\""
+static const char hostile[] =
+    "trap '' TERM HUP INT\n"
+    "sh -c '" STUBBORN "' &\n"                            // ignores TERM
+    "setsid sh -c '" STUBBORN "' &\n"                     // own session
+    "(setsid sh -c '" STUBBORN "' &)\n"                   // and orphaned
+    "env -i setsid sh -c '" STUBBORN "' &\n"              // own session, no tag
+    "(env -i PATH=$PATH setsid sh -c '" STUBBORN "' &)\n" // all of it, has pipe
+    "sh -c '" STUBBORN "' >&2 2>/dev/null &\n"
+    "printf r; exec sleep 1000\n";
+enum { HOSTILE = 7 };
+
+static int64_t start_hostile(struct orr_loop *loop, struct orr_spec *spec)
+{
+    static const char *argv[] = {"sh", "-c", hostile, NULL};
+    size_t ready = 0;
+    *spec = words(argv);
+    spec->tag = "test/hostile/1";
+    spec->live = true;
+    spec->grace = 0.05;
+    int64_t id = start(loop, spec);
+    while (ready < HOSTILE) {
+        const struct orr_event *ev;
+        size_t n = 0;
+        assert_int_equal(orr_loop_wait(loop, -1, &ev, &n, NULL), 0);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(ev[i].kind, ORR_EVENT_OUTPUT);
+            ready += ev[i].text.len;
+        }
+    }
+    return id;
+}
+
+static void killing_ends_even_those_that_hide(void **state)
+{
+    struct leash leash = leash_make();
+    struct orr_spec spec;
+    int64_t id = start_hostile(*state, &spec);
+    leash_let_go(&leash);
+    orr_child_kill(*state, id, SIGTERM, -1);
+    const struct orr_event *ev = await(*state, ORR_EVENT_EXIT);
+    assert_int_equal(ev->id, id);
+    assert_true(ev->exit->killed);
+    assert_int_equal(ev->exit->signal, SIGKILL);
+    leash_all_gone(&leash);
+}
+
+static void closing_the_loop_ends_even_those_that_hide(void **state)
+{
+    struct leash leash = leash_make();
+    struct orr_spec spec;
+    start_hostile(*state, &spec);
+    leash_let_go(&leash);
+    orr_loop_close(*state);
+    *state = NULL;
+    leash_all_gone(&leash);
+}
+
+static void a_tree_ends_only_when_all_of_it_has(void **state)
+{
+    // The leader and the pipes are gone at once; one that ignores TERM is not.
+    struct leash leash = leash_make();
+    struct leash ready = leash_make();
+    char script[256], c;
+    snprintf(script, sizeof script,
+             "sh -c 'trap \"\" TERM; exec >/dev/null 2>&1; "
+             "echo >/proc/self/fd/%d; exec sleep 1000' & wait",
+             ready.end);
+    const char *argv[] = {"sh", "-c", script, NULL};
+    struct orr_spec spec = words(argv);
+    spec.grace = 0.05;
+    int64_t id = start(*state, &spec);
+    leash_let_go(&ready);
+    leash_let_go(&leash);
+    assert_int_equal(read(ready.held, &c, 1), 1);
+    orr_child_kill(*state, id, SIGTERM, -1);
+    const struct orr_exit *x = await(*state, ORR_EVENT_EXIT)->exit;
+    assert_int_equal(x->signal, SIGTERM);
+    leash_all_gone(&leash);
+    close(ready.held);
+}
+
+static void killing_twice_or_too_late_does_no_harm(void **state)
+{
+    const char *argv[] = {"sleep", "1000", NULL};
+    struct orr_spec spec = words(argv);
+    int64_t id = start(*state, &spec);
+    orr_child_kill(*state, id, SIGTERM, LONG);
+    orr_child_kill(*state, id, SIGINT, LONG);
+    orr_child_kill(*state, id + 12345, SIGTERM, 0);
+    assert_int_equal(await(*state, ORR_EVENT_EXIT)->id, id);
+    orr_child_kill(*state, id, SIGTERM, 0);
+}
+
+static void a_stopped_child_hears_the_signal_that_ends_it(void **state)
+{
+    const char *argv[] = {"sh", "-c",
+                          "trap 'exit 5' TERM; echo x; kill -STOP $$; while :; "
+                          "do sleep 0.01; done",
+                          NULL};
+    struct orr_spec spec = words(argv);
+    spec.live = true;
+    int64_t id = start(*state, &spec);
+    await(*state, ORR_EVENT_OUTPUT);
+    orr_child_kill(*state, id, SIGTERM, -1);
+    assert_int_equal(await(*state, ORR_EVENT_EXIT)->exit->code, 5);
+}
+
+static void siblings_survive_the_end_of_a_tree(void **state)
+{
+    struct orr_loop *loop = *state;
+    const char *argv[] = {"sh", "-c", "sleep 1000 & sleep 1000", NULL};
+    const char *other[] = {"sh", "-c", "read x; echo $x", NULL};
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    int saved = dup(0);
+    dup2(fds[0], 0);
+    struct orr_spec a = words(argv), b = words(other);
+    a.tag = "test/a/1";
+    b.tag = "test/b/1";
+    b.input = ORR_STDIN_INHERIT;
+    int64_t victim = start(loop, &a), sibling = start(loop, &b);
+    dup2(saved, 0);
+    orr_child_kill(loop, victim, SIGKILL, 0);
+    assert_int_equal(await(loop, ORR_EVENT_EXIT)->id, victim);
+    assert_int_equal(write(fds[1], "fine\n", 5), 5);
+    const struct orr_event *ev = await(loop, ORR_EVENT_EXIT);
+    assert_int_equal(ev->id, sibling);
+    says(&ev->exit->out[0], "fine\n");
+    close(fds[0]);
+    close(fds[1]);
+    close(saved);
+}
+
+static void orphans_that_ended_leave_no_zombies(void **state)
+{
+    for (int i = 0; i < 3; i++)
+        sh(*state, "(setsid true &) ; (true &)");
+    sh(*state, "true");
+    // All outputs ended, so all orphans did; a last step reaps what was late.
+    siginfo_t si = {0};
+    while (waitid(P_ALL, 0, &si, WEXITED | WNOWAIT) == 0)
+        sh(*state, "true");
+    assert_int_equal(errno, ECHILD);
+}
+
+static void children_of_others_are_left_to_them(void **state)
+{
+    FILE *p = popen("exit 7", "r");
+    while (fgetc(p) != EOF) {
+    }
+    sh(*state, "true");
+    sh(*state, "true");
+    assert_int_equal(WEXITSTATUS(pclose(p)), 7);
+}
+
+static void a_thousand_children_leak_no_descriptor(void **state)
+{
+    struct orr_loop *loop = *state;
+    const char *argv[] = {"true", NULL};
+    struct orr_spec spec = words(argv);
+    spec.input = ORR_STDIN_BYTES;
+    spec.bytes = "x";
+    spec.size = 1;
+    run(loop, &spec);
+    int before = dup(0);
+    close(before);
+    for (int i = 0; i < 200; i++)
+        start(loop, &spec);
+    for (int done = 0, started = 200; done < 1000;) {
+        const struct orr_event *ev;
+        size_t n = 0;
+        assert_int_equal(orr_loop_wait(loop, -1, &ev, &n, NULL), 0);
+        done += (int)n;
+        for (size_t i = 0; i < n && started < 1000; i++, started++)
+            start(loop, &spec);
+    }
+    int after = dup(0);
+    close(after);
+    assert_int_equal(before, after);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
+
+int main(void)
+{
+    // What the caller left open for us is no concern of the children.
+    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    const struct CMUnitTest tests[] = {
+        TEST(a_child_s_output_and_status_come_with_its_end),
+        TEST(a_child_ended_by_a_signal_fails_with_128_and_its_number),
+        TEST(merged_output_keeps_its_order),
+        TEST(much_output_on_both_streams_arrives_whole),
+        TEST(output_beyond_the_limit_is_dropped_and_said),
+        TEST(live_output_comes_before_the_end_and_is_kept_too),
+        TEST(inherited_output_is_not_captured),
+        TEST(outputs_of_children_side_by_side_do_not_mix),
+        TEST(standard_input_is_empty_unless_fed),
+        TEST(much_input_does_no_harm_to_those_who_do_not_read_it),
+        TEST(a_given_environment_is_all_there_is_but_the_tag),
+        TEST(the_working_directory_is_the_child_s_alone),
+        TEST(a_child_starts_with_plain_signals_and_no_stray_files),
+        TEST(what_cannot_be_run_is_said_in_words),
+        TEST(programs_are_looked_up_on_the_child_s_path),
+        TEST(a_script_without_interpreter_is_the_shell_s),
+        TEST(a_background_process_that_writes_is_waited_for),
+        TEST(what_holds_a_pipe_longer_than_grace_is_ended_and_counted),
+        TEST(a_deadline_ends_the_tree_politely),
+        TEST(killing_ends_even_those_that_hide),
+        TEST(closing_the_loop_ends_even_those_that_hide),
+        TEST(a_tree_ends_only_when_all_of_it_has),
+        TEST(killing_twice_or_too_late_does_no_harm),
+        TEST(a_stopped_child_hears_the_signal_that_ends_it),
+        TEST(siblings_survive_the_end_of_a_tree),
+        TEST(orphans_that_ended_leave_no_zombies),
+        TEST(children_of_others_are_left_to_them),
+        TEST(a_thousand_children_leak_no_descriptor),
+    };
+    return cmocka_run_group_tests_name("spawn", tests, NULL, NULL);
+}
