@@ -1,11 +1,14 @@
 /* main: makes the main state and hands argv to orrery.face.main. */
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "host/embed.h"
 #include "host/state.h"
+#include "host/warden.h"
 #include "host/worker.h"
 
 static int traceback(lua_State *L)
@@ -15,8 +18,28 @@ static int traceback(lua_State *L)
     return 1;
 }
 
+static void no_pipe(int sig)
+{
+    (void)sig;
+}
+
+/* Descriptors 0 to 2 exist, or the next file opened would become one of them.
+ * A reader that went away is an error of write, not our end; handled and not
+ * ignored, because programs we start would inherit the ignoring. */
+static void settle(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(7);
+    struct sigaction sa = {.sa_handler = no_pipe, .sa_flags = SA_RESTART};
+    sigaction(SIGPIPE, &sa, NULL);
+}
+
 int main(int argc, char **argv)
 {
+    settle();
+    if (orr_warden_wanted(argc, argv))
+        orr_warden_start();
     lua_State *L = orr_state_new(ORR_ROLE_MAIN);
     if (!L) {
         fputs("orrery: error: out of memory\n", stderr);
