@@ -159,7 +159,7 @@ static int add_entry(struct walk *w, struct frame *f, const char *name,
                 return 0;
             return fail_here(w, errno, name);
         }
-        type = IFTODT(st.st_mode);
+        type = (unsigned char)IFTODT(st.st_mode);
     }
     struct orr_strs *to = type == DT_DIR ? &f->subdirs : &w->files;
     if (type != DT_DIR && type != DT_REG && type != DT_LNK)
