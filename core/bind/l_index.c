@@ -50,9 +50,10 @@ static int i_get(lua_State *L)
     size_t n, vlen;
     const char *key = luaL_checklstring(L, 2, &n);
     const void *value;
-    if (!orr_index_get(box->ix, key, n, &value, &vlen))
-        return 0;
-    lua_pushlstring(L, value, vlen);
+    if (orr_index_get(box->ix, key, n, &value, &vlen))
+        lua_pushlstring(L, value, vlen);
+    else
+        lua_pushnil(L);
     return 1;
 }
 

@@ -22,6 +22,12 @@ static struct orr_store *check_store(lua_State *L)
     return *ud;
 }
 
+static int absent(lua_State *L)
+{
+    lua_pushnil(L);
+    return 1;
+}
+
 static void check_digest(lua_State *L, int arg, struct orr_digest *d)
 {
     size_t n;
@@ -117,7 +123,7 @@ static int s_get(lua_State *L)
     struct orr_err e;
     int rc = orr_store_get(s, space, space_len, key, key_len, &v, &e);
     if (rc == ORR_ENOENT)
-        return 0;
+        return absent(L);
     if (rc < 0)
         return orr_fail(L, &e);
     lua_pushlstring(L, (const char *)v.bytes, v.n); // bytes
@@ -197,7 +203,7 @@ static int s_get_blob(lua_State *L)
     struct orr_err e;
     int rc = orr_store_get_blob(s, &d, b, &e);
     if (rc == ORR_ENOENT)
-        return 0;
+        return absent(L);
     if (rc < 0)
         return orr_fail(L, &e);
     lua_pushlstring(L, b->len ? (const char *)b->data : "", b->len);
@@ -397,7 +403,7 @@ static int s_try_lock(lua_State *L)
     struct orr_err e;
     int rc = orr_store_try_lock(s, name, n, &box->place, &e);
     if (rc == ORR_EBUSY)
-        return 0;
+        return absent(L);
     if (rc < 0)
         return orr_fail(L, &e);
     box->held = 1;

@@ -20,22 +20,30 @@
 #include "engine/parallel.h"
 
 enum { SLICE = 64 /* files a thread takes at a time */, TRIES = 3 };
-enum { KEY_PREFIX = 5 };
+enum { KEY_PREFIX = 5, BLOCK = 32 * 1024 };
 static const int64_t second = 1000000000;
 
 struct file {
-    char *key;  /* owned; "file:" and the path, NUL-terminated */
-    size_t len; /* of the key */
+    char *key;          /* in a block; "file:" and the path, NUL-terminated */
+    uint32_t len, hash; /* of the key */
     const struct orr_filefact *fact; /* remembered, or just found */
     int sys;                         /* of the last check */
     int checked;
 };
 
+struct block {
+    struct block *older;
+    char bytes[];
+};
+
 struct orr_filememo {
     struct orr_index *ix; /* borrowed */
-    struct orr_map ids;   /* path → number */
     struct file *files;   /* owned */
     size_t count, cap;
+    uint32_t *slots; /* owned; hash of a key → number + 1; twice cap of them */
+    struct block *blocks; /* owned; the newest has 'room' bytes at 'next' */
+    char *next;
+    size_t room;
     int64_t (*now)(void);
     int64_t tick; /* granularity of the clock that stamps files */
     uint64_t reads;
@@ -241,10 +249,13 @@ void orr_filememo_free(struct orr_filememo *m)
 {
     if (!m)
         return;
-    for (size_t i = 0; i < m->count; i++)
-        free(m->files[i].key);
+    while (m->blocks) {
+        struct block *b = m->blocks;
+        m->blocks = b->older;
+        free(b);
+    }
     free(m->files);
-    orr_map_fini(&m->ids);
+    free(m->slots);
     free(m);
 }
 
@@ -265,29 +276,66 @@ static const struct orr_filefact *recall(const struct orr_filememo *m,
     return v;
 }
 
+/* The key of a path, in a block that is never moved. */
+static char *keep_key(struct orr_filememo *m, const char *path, size_t n)
+{
+    size_t size = KEY_PREFIX + n + 1;
+    if (size > m->room) {
+        m->room = size > BLOCK ? size : BLOCK;
+        struct block *b = orr_xalloc(sizeof *b + m->room);
+        b->older = m->blocks;
+        m->blocks = b;
+        m->next = b->bytes;
+    }
+    char *key = m->next;
+    m->next += size;
+    m->room -= size;
+    memcpy(key, "file:", KEY_PREFIX);
+    if (n)
+        memcpy(key + KEY_PREFIX, path, n);
+    key[size - 1] = '\0';
+    return key;
+}
+
+static void grow(struct orr_filememo *m)
+{
+    size_t cap = m->cap ? m->cap * 2 : 64;
+    struct file *files = orr_xalloc(cap * sizeof *files);
+    uint32_t *slots = orr_xalloc(cap * 2 * sizeof *slots);
+    if (m->count)
+        memcpy(files, m->files, m->count * sizeof *files);
+    for (size_t i = 0; i < m->count; i++) {
+        size_t at = files[i].hash & (cap * 2 - 1);
+        while (slots[at])
+            at = (at + 1) & (cap * 2 - 1);
+        slots[at] = (uint32_t)i + 1;
+    }
+    free(m->files);
+    free(m->slots);
+    m->files = files;
+    m->slots = slots;
+    m->cap = cap;
+}
+
 uint32_t orr_filememo_id(struct orr_filememo *m, const char *path, size_t n)
 {
-    const uint64_t *known = orr_map_get(&m->ids, path, n);
-    if (known)
-        return (uint32_t)*known;
-    if (m->count == m->cap) {
-        size_t cap = m->cap ? m->cap * 2 : 64;
-        struct file *p = orr_xalloc(cap * sizeof *p);
-        if (m->count)
-            memcpy(p, m->files, m->count * sizeof *p);
-        free(m->files);
-        m->files = p;
-        m->cap = cap;
+    if (m->count == m->cap)
+        grow(m);
+    uint32_t hash = orr_map_hash(path, n);
+    size_t at = hash & (m->cap * 2 - 1);
+    for (; m->slots[at]; at = (at + 1) & (m->cap * 2 - 1)) {
+        const struct file *f = &m->files[m->slots[at] - 1];
+        if (f->hash == hash && f->len == KEY_PREFIX + n &&
+            !memcmp(f->key + KEY_PREFIX, path, n))
+            return m->slots[at] - 1;
     }
     struct file *f = &m->files[m->count];
-    *f = (struct file){.key = orr_xalloc(KEY_PREFIX + n + 1),
-                       .len = KEY_PREFIX + n};
-    memcpy(f->key, "file:", KEY_PREFIX);
-    if (n)
-        memcpy(f->key + KEY_PREFIX, path, n);
+    *f = (struct file){.key = keep_key(m, path, n),
+                       .len = (uint32_t)(KEY_PREFIX + n),
+                       .hash = hash};
     f->fact = recall(m, f);
-    orr_map_put(&m->ids, path, n, m->count);
-    return (uint32_t)m->count++;
+    m->slots[at] = (uint32_t)++m->count;
+    return (uint32_t)m->count - 1;
 }
 
 const struct orr_filefact *orr_filememo_fact(const struct orr_filememo *m,

@@ -18,13 +18,9 @@
 #include "engine/lock.h"
 
 enum { MAGIC = 0x4652524F /* "ORRF" */, VERSION = 1 };
-enum {
-    MAX_FRAME = ORR_FRAME_HEADER + ORR_FRAME_MAX_SPACE + ORR_FRAME_MAX_KEY +
-                ORR_FRAME_MAX_PAYLOAD + 8
-};
 /* A scan reads this much at a time: always more than one frame. */
 enum { WINDOW = 1024 * 1024 };
-_Static_assert((int)MAX_FRAME < (int)WINDOW, "a window holds any frame");
+_Static_assert((int)ORR_FRAME_MAX < (int)WINDOW, "a window holds any frame");
 
 /* --- frames -------------------------------------------------------------- */
 

@@ -192,7 +192,9 @@ int orr_store_read(struct orr_store *s, const struct orr_entry *t,
         f->type != t->type)
         return orr_err_set(e, ORR_ECORRUPT, "a cache record is damaged");
     orr_catalog_hash(f->space, f->space_len, f->key, f->key_len, hash);
-    if (memcmp(hash, t->hash, sizeof hash))
+    bool blob = f->type == ORR_FRAME_BLOB || f->type == ORR_FRAME_CAS;
+    if (memcmp(hash, t->hash, sizeof hash) ||
+        (blob && f->key_len != sizeof(struct orr_digest)))
         return orr_err_set(e, ORR_ECORRUPT, "a cache record is not its key's");
     return 0;
 }

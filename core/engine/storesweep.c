@@ -41,7 +41,7 @@ static uint64_t last_use(const struct orr_catalog *c, size_t i)
 {
     uint64_t made = c->entries[i].stamp;
     uint64_t end = ((uint64_t)c->days[i] + 1) * day_ns - 1;
-    return made / day_ns >= c->days[i] ? made : end;
+    return made / day_ns == c->days[i] ? made : end;
 }
 
 /* --- choosing --------------------------------------------------------------

@@ -23,7 +23,7 @@ describe("store records", function()
     assert.are.equal("bytes\0and more", bytes)
     assert.is_true(math.abs(info.created - os.time()) < 60)
     assert.is_nil(info.expires)
-    assert.are.equal(0, select("#", s:get("skills", "another")))
+    assert.are.equal(1, select("#", s:get("skills", "another")))
   end)
 
   it("are there for the next handle and for one beside it", function()
