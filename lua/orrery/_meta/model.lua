@@ -251,10 +251,16 @@
 ---@field on_output fun(self, id: integer, fn: fun(stream: integer, data: string))
 ---@field on_idle fun(self, fn: fun(): boolean?)  called when nothing is ready, before the loop blocks; true: it made work
 ---@field workers fun(self, n?: integer): core.Pool
----@field submit fun(self, f: function, args: any[], opts?: table): integer  job id to await → { ok, value, error, facts }
+---@field submit fun(self, f: function, args: any[], opts?: orrery.JobOptions): integer  job id to await → { ok, value, error, facts }
 ---@field cancel_job fun(self, id: integer)
 ---@field kill_children fun(self)          KILL for every child, also those still to come
 ---@field close fun(self)
+---@class orrery.JobOptions
+---@field dump? orrery.FuncOptions    what the function's file sees as libraries and modules
+---@field root? string                absolute; recorded paths are relative to it
+---@field cwd? string                 absolute; where relative paths begin
+---@field path? string                package.path of the worker; relative templates begin at root
+---@field modules? table<string, string>  name → digest
 ---@class orrery.Task
 ---@field name string
 ---@field done boolean

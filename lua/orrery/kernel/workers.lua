@@ -14,8 +14,7 @@ local WAKE = 0
 
 --- The jobs of a loop that has had none.
 function workers.none()
-  return { count = 0, last = 0, by_pool = {}, by_job = {}, backlog = {},
-    dumps = setmetatable({}, { __mode = "k" }) }
+  return { count = 0, last = 0, by_pool = {}, by_job = {}, backlog = {} }
 end
 
 local function unpacked(bytes)
@@ -25,8 +24,19 @@ local function unpacked(bytes)
   return value
 end
 
-local function try_submit(self, job, code, args)
+local function packed(value, name)
+  local bytes, err = pack.encode(value, name)
+  if not bytes then error(err, 0) end
+  return bytes
+end
+
+local function try_submit(self, job, code, args, config)
   local jobs = self.jobs
+  if jobs.config ~= config then
+    local done, why = self.pool:configure(config)
+    if not done then error(why, 0) end
+    jobs.config = config
+  end
   local id, err = self.pool:submit(code, args)
   if id then
     jobs.by_pool[id], jobs.by_job[job] = job, id
@@ -41,7 +51,7 @@ local function drain_backlog(self)
   local n = 0
   for i = 1, #backlog do
     local b = backlog[i]
-    if not try_submit(self, b.job, b.code, b.args) then break end
+    if not try_submit(self, b.job, b.code, b.args, b.config) then break end
     n = i
   end
   if n > 0 then
@@ -83,31 +93,31 @@ function workers.open(self, n)
   return self.pool
 end
 
-local function dumped(self, f)
-  local code = self.jobs.dumps[f]
-  if not code then
-    local err
-    code, err = func.dump(f)
-    if not code then error(err, 0) end
-    self.jobs.dumps[f] = code
-  end
-  return code
+-- What a job's worker is told; the same text for the same options.
+local function config_of(opts)
+  if not (opts.root or opts.cwd or opts.path or opts.modules) then return nil end
+  return packed({ root = opts.root, cwd = opts.cwd, path = opts.path, modules = opts.modules },
+    "options")
 end
 
+local NO_INFO = { info = false }
+
 --- Hands a function to a worker. Its event is { ok, value, error, facts }.
----@param f function travels with its upvalues
----@param args any[]
+---@param f function travels with its upvalues, as they are now
+---@param args any[] plain values
+---@param opts? orrery.JobOptions
 ---@return integer job id to await
-function workers.submit(self, f, args)
+function workers.submit(self, f, args, opts)
   workers.open(self)
   local jobs = self.jobs
-  local code = dumped(self, f)
-  local bytes, err = pack.encode(args, "args")
-  if not bytes then error(err, 0) end
+  local code, err = func.dump(f, opts and opts.dump or NO_INFO)
+  if not code then error(err, 0) end
+  local bytes = packed(args, "args")
+  local config = opts and config_of(opts) or jobs.config
   jobs.last, jobs.count = jobs.last - 1, jobs.count + 1
   local job = jobs.last
-  if #jobs.backlog > 0 or not try_submit(self, job, code, bytes) then
-    jobs.backlog[#jobs.backlog + 1] = { job = job, code = code, args = bytes }
+  if #jobs.backlog > 0 or not try_submit(self, job, code, bytes, config) then
+    jobs.backlog[#jobs.backlog + 1] = { job = job, code = code, args = bytes, config = config }
   end
   return job
 end

@@ -2,7 +2,6 @@
 local errors = require("orrery.kernel.errors")
 local func = require("orrery.core.func")
 local loop = require("orrery.kernel.loop")
-local pack = require("orrery.core.pack")
 local sorted = require("orrery.kernel.sorted")
 
 local call = {}
@@ -28,6 +27,12 @@ function call.target(step)
   return (by_name(step.action))
 end
 
+-- The libraries and modules of the workflow file stand for the worker's.
+local function dump_options(r)
+  if r.workflow.box then return r.workflow.box:dump_options() end
+  return { modules = r.workflow.reads and r.workflow.reads.modules }
+end
+
 --- The parts of the key that belong to a function.
 ---@param r orrery.Run
 ---@param step orrery.Step
@@ -36,7 +41,7 @@ end
 ---@return table prepared
 function call.prepare(r, step, ctx)
   local fn = call.target(step)
-  local bytes, info = func.dump(fn, { modules = r.workflow.reads and r.workflow.reads.modules })
+  local bytes, info = func.dump(fn, dump_options(r))
   if not bytes then errors.raise("call", info.message, { class = "call" }) end
   local parts = { identity = info.identity, upvalues = info.upvalues }
   if type(step.action) == "string" then
@@ -96,20 +101,26 @@ local function recorded(facts, read, writes)
   return set, impure
 end
 
--- Tells the workers where modules are and what their digests are, once a run.
-local function configure(r)
-  if r.workers_configured then return end
-  r.workers_configured = true
-  local path = { r.root .. "/lua/?.lua", r.root .. "/lua/?/init.lua", r.root .. "/workflows/?.lua" }
-  for _, dir in ipairs(r.config and r.config.path or {}) do
-    local full = dir:sub(1, 1) == "/" and dir or r.root .. "/" .. dir
-    path[#path + 1] = full .. "/?.lua"
-    path[#path + 1] = full .. "/?/init.lua"
+-- Where a worker finds the modules that the workflow file finds.
+local function module_path(r)
+  local out = {}
+  local dirs = r.workflow.box and r.workflow.box.path or { "lua", "workflows" }
+  for _, dir in ipairs(dirs) do
+    local prefix = dir == "." and "" or dir .. "/"
+    out[#out + 1] = prefix .. "?.lua"
+    out[#out + 1] = prefix .. "?/init.lua"
   end
-  path[#path + 1] = package.path
-  local ok, why = r.loop:workers():configure(pack.encode({ root = r.root,
-    path = table.concat(path, ";"), modules = r.workflow.reads and r.workflow.reads.modules }))
-  if not ok then error(why, 0) end
+  out[#out + 1] = package.path
+  return table.concat(out, ";")
+end
+
+-- What the job's worker is told: where it works, what it may require.
+local function job_options(r, job)
+  local dump = dump_options(r)
+  dump.info = false
+  local cwd = job.cwd or r.root
+  if cwd:sub(1, 1) ~= "/" then cwd = r.root .. "/" .. cwd end
+  return { dump = dump, root = r.root, cwd = cwd, path = module_path(r), modules = dump.modules }
 end
 
 local function failed(e)
@@ -126,8 +137,8 @@ end
 ---@param job { ctx: table, timeout?: number }
 ---@return table outcome value, stdout (what it printed), set, impure, error
 function call.execute(r, step, prepared, job)
-  configure(r)
-  local id = r.loop:submit(entry(prepared.fn), { data_of(r, step, job.ctx) })
+  local id = r.loop:submit(entry(prepared.fn), { data_of(r, step, job.ctx) },
+    job_options(r, job))
   local res = loop.await(id, job.timeout)
   if res == nil or res.timed_out then
     r.loop:workers():cancel(id)

@@ -26,14 +26,20 @@ local function is_fresh(entry)
   return true
 end
 
+-- Templates are relative to the root, not to the directory of a job.
+local function at_root(rec, path)
+  local root = rec.place.root
+  return root and path:sub(1, 1) ~= "/" and root .. "/" .. path or path
+end
+
 -- Reads a module's source, noting also the places where it is not.
 local function find(rec, name, entry)
   local tried = {}
   local rel = name:gsub("%.", "/")
   for template in rec.path:gmatch("[^;]+") do
     local path = template:gsub("%?", (rel:gsub("%%", "%%%%")))
-    local full = rec.now:at(path)
-    rec.now:file(path)
+    local full = at_root(rec, path)
+    rec.now:file(full)
     entry.files[full] = signature(full)
     local file = io.open(full, "rb")
     if file then
