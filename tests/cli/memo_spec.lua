@@ -18,7 +18,7 @@ end
 describe("the memo", function()
   it("runs a step once and says the second time that everything is up to date", run {
     files = { ["workflows/w.lua"] = two, ["src.txt"] = "1\n" }, args = "run w",
-    stdout = { "ok        gen", "made", "2 steps: 2 ran" },
+    stdout = { "gen", "made", "2 steps: 2 ran" },
     after = function(dir) has(dir, "out.txt", "1\n") end,
     again = { args = "run w", stdout = { "2 steps: everything up to date", "!made" } },
   })
@@ -36,7 +36,7 @@ describe("the memo", function()
       o.step "use" { run = "cat mid.txt > out.txt; echo used", inputs = { "mid.txt" }, outputs = { "out.txt" } },
     ]], ["src.txt"] = "1a" }, args = "run w", stdout = "used",
     again = { files = { ["src.txt"] = "1b" }, args = "run w",
-      stdout = { "ok        gen", "1 up to date, 1 ran", "!used" } },
+      stdout = { "gen", "1 up to date, 1 ran", "!used" } },
   })
 
   it("puts deleted outputs back with their bytes and mode", run {
@@ -44,7 +44,7 @@ describe("the memo", function()
       o.step "gen" { run = "mkdir -p d; echo x > d/a; chmod 755 d/a; ln -s a d/l", inputs = {}, outputs = { "d/" } },
     ]] }, args = "run w",
     again = { shell = "rm -r d && $orrery run w && test -x d/a && test \"$(readlink d/l)\" = a",
-      stdout = { "hit       gen", "1 restored" } },
+      stdout = { "restored   gen", "1 restored" } },
   })
 
   it("puts back the earlier result when an input returns to its earlier bytes", run {
@@ -56,7 +56,7 @@ describe("the memo", function()
 
   it("repairs an output that was edited by hand", run {
     files = { ["workflows/w.lua"] = two, ["src.txt"] = "1\n" }, args = "run w",
-    again = { files = { ["out.txt"] = "edited" }, args = "run w", stdout = "hit       use",
+    again = { files = { ["out.txt"] = "edited" }, args = "run w", stdout = "restored   use",
       after = function(dir) has(dir, "out.txt", "1\n") end },
   })
 

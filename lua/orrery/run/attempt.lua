@@ -13,6 +13,7 @@ local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local pack = require("orrery.core.pack")
 local sys = require("orrery.core.sys")
+local temp = require("orrery.run.temp")
 
 local attempt = {}
 
@@ -197,6 +198,8 @@ function attempt.run(run, step, job)
   local came
   local _ <close> = #job.outputs > 0 and locks.outputs(run, step) or nil
   local bad = make_parents(run, job)
+  local lost = not bad and temp.put_back(run, job.files)
+  if lost then bad = { class = "inputs", message = "a temporary input is lost: " .. lost } end
   if bad then
     came = { error = bad, stdout = "", stderr = "" }
   else

@@ -17,6 +17,7 @@ local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local retry = require("orrery.run.retry")
 local sys = require("orrery.core.sys")
+local temp = require("orrery.run.temp")
 
 local exec = {}
 
@@ -24,7 +25,7 @@ local exec = {}
 local function use_record(run, step, job, record, full)
   if record.root and record.root ~= run.root then return nil end
   local t0 = sys.mono()
-  local clean = memo.clean(run, record)
+  local clean = memo.clean(run, step, record)
   if not clean then
     local _ <close> = locks.outputs(run, step)
     local keep = {}
@@ -134,7 +135,10 @@ function exec.step(run, step)
     return { ok = false, status = "skipped", outputs = {}, seconds = 0, attempts = 0 }
   end
   local good, result = pcall(run_attempts, run, step)
-  if good then return result end
+  if good then
+    if result.ok then temp.release(run, step) end
+    return result
+  end
   if type(result) == "table" and (result.code == "cancelled" or result.code == "ECANCELLED") then
     error(result, 0)
   end
@@ -154,7 +158,7 @@ function exec.probe(run, step)
     local record = memo.find(run, job.base, jobs.dynamic(step))
     if record and not (record.root and record.root ~= run.root) then
       for _, o in ipairs(record.outputs) do
-        if o.digest and not run.store:has_blob(o.digest) and not memo.clean(run, record) then
+        if o.digest and not run.store:has_blob(o.digest) and not memo.clean(run, step, record) then
           return "run", o.path .. " is no longer in the cache"
         end
       end

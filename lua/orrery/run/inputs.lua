@@ -4,6 +4,7 @@
 -- outputs, whatever lies on disk; so the key of a step cannot depend on what else ran.
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
+local temp = require("orrery.run.temp")
 local template = require("orrery.model.template")
 
 local inputs = {}
@@ -219,6 +220,10 @@ function inputs.facts(run, files)
   local facts = {}
   for i, p in ipairs(files) do
     local d = digests[i]
+    local gone = not d and temp.absent(run, p)
+    if gone then
+      d, modes[i] = gone.digest, gone.mode
+    end
     facts[i] = d and { p, d, modes[i] and (modes[i] & 64) ~= 0 } or { p, false }
   end
   return facts

@@ -6,6 +6,7 @@ local fs = require("orrery.core.fs")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
 local pack = require("orrery.core.pack")
+local temp = require("orrery.run.temp")
 
 local memo = {}
 
@@ -89,13 +90,14 @@ local function in_place(run, out)
     and (fact.mode & 73 ~= 0) == (out.mode & 73 ~= 0)
 end
 
---- Are all outputs of a record in place and right?
+--- Are all outputs of a record in place and right? A temporary one may be absent.
 ---@param run orrery.Run
+---@param step orrery.Step
 ---@param record table
 ---@return boolean
-function memo.clean(run, record)
+function memo.clean(run, step, record)
   for _, out in ipairs(record.outputs) do
-    if not in_place(run, out) then return false end
+    if not in_place(run, out) and not temp.may_be_absent(run, step, out) then return false end
   end
   return true
 end

@@ -65,8 +65,9 @@ function outcome.finish(run, step, job, result, came)
     occurrence = result.occurrence, status = result.status, cached = result.cached,
     exit = result.exit, signal = came.signal, cpu = came.cpu, rss = came.rss,
     seconds = result.seconds, key = result.key, digest = result.digest, reason = result.reason,
-    stdout = result.stdout, stderr = result.stderr, value = result.value, outputs = #outputs > 0 and outputs or nil, error = result.error,
-    attempts = job.attempt, allowed = result.allowed })
+    stdout = result.stdout, stderr = result.stderr, value = result.value,
+    outputs = #outputs > 0 and outputs or nil, error = result.error, attempts = job.attempt,
+    allowed = result.allowed })
   return result
 end
 

@@ -64,7 +64,7 @@ local function note_hit(at, node, record)
   for i, o in ipairs(record.outputs) do paths[i] = o.path end
   run.results[node.id] = { ok = true, status = "ok", value = record.value, outputs = paths,
     digest = record.digest, stdout = record.stdout, exit = record.exit, seconds = 0 }
-  if not memo.clean(run, record) then at.stirs[node.id] = node.id end
+  if not memo.clean(run, node, record) then at.stirs[node.id] = node.id end
 end
 
 local function judge(at, node)

@@ -1,0 +1,111 @@
+-- Bad input gives one clear message with a place, the right exit code, and changes nothing.
+local cli = require("tests.cli.harness")
+local run = cli.run
+
+local function lua(body) return { ["workflows/w.lua"] = body } end
+local function yaml(body) return { ["workflows/w.yaml"] = body } end
+local ok_step = 'o.step "a" { run = "touch ran" }'
+local function wf(body)
+  return lua('local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n")
+end
+
+local function untouched(dir)
+  assert.is_nil(cli.read(dir .. "/ran"))
+  assert.is_nil(cli.read(dir .. "/.orrery/index"))
+end
+
+local function refuses(files, code, stderr)
+  return run { files = files, args = "run w", code = code, stderr = stderr, after = untouched }
+end
+
+describe("a hostile or broken Lua file", function()
+  it("with a syntax error names the line", refuses(lua("return {\n  a b\n}"), 3, "workflows/w.lua:2"))
+  it("that returns nothing is told what its last statement should be",
+    refuses(lua('local o = require("orrery")\no.workflow "w" {}\n'), 3,
+      "workflows/w.lua: error: the file returned nothing"))
+  it("of bytecode is refused as not text", refuses(lua(string.dump(function() end)), 3,
+    { "workflows/w.lua", "bytecode" }))
+  it("with NUL bytes is refused", refuses(lua("return 1 \0 2"), 3, "workflows/w.lua"))
+  it("that never ends is ended", refuses(lua("while true do end"), 3, "workflows/w.lua"))
+  it("that runs a command at load cannot", refuses(lua('os.execute("touch ran")'), 3, "workflows/w.lua:1"))
+  it("that makes a global is told how to make a local",
+    refuses(lua("function helper() end\nreturn 1"), 3, "'helper' would be a global"))
+  it("that is a directory is named", run { shell = "mkdir -p workflows/w.lua; $orrery run ./workflows/w.lua",
+    code = 3, stderr = "is a directory" })
+end)
+
+describe("a hostile or broken YAML file", function()
+  it("with bad indentation has line and column", refuses(yaml("name: w\nsteps:\n  - id: a\n run: x\n"), 3,
+    "workflows/w.yaml:"))
+  it("with a duplicate key names it", refuses(yaml("name: w\nname: v\n"), 3, { "w.yaml:2", "name" }))
+  it("nested 100,000 deep is refused at once", refuses(yaml(("["):rep(100000)), 3, "w.yaml:1"))
+  it("with an alias bomb is refused", refuses(yaml((function()
+    local t = { "a0: &a0 [x,x,x,x,x,x,x,x,x,x]" }
+    for i = 1, 12 do
+      t[#t + 1] = ("a%d: &a%d [%s]"):format(i, i, ("*a" .. (i - 1) .. ","):rep(9) .. "*a" .. (i - 1))
+    end
+    return table.concat(t, "\n") .. "\n"
+  end)()), 3, "w.yaml:"))
+  it("with NUL bytes is refused", refuses(yaml("name: w\0\n"), 3, "w.yaml"))
+  it("with an unquoted template is told to quote it",
+    refuses(yaml("name: w\nsteps:\n  - id: a\n    run: {{params.x}}\n"), 3,
+      'w.yaml:4:10: error: a value that starts with {{ must be quoted: "{{params.x}}"'))
+  it("with an unknown key gets a suggestion", refuses(yaml("name: w\nsteps:\n  - id: a\n    run: x\n    input: [a]\n"), 3,
+    { "w.yaml:5", "inputs" }))
+  it("keeps `no` a text", run { files = yaml("name: w\nsteps:\n  - id: a\n    run: [printf, '%s', no]\n"), args = "run w",
+    stdout = "no" })
+  it("of 100 MB is refused with its size", run {
+    shell = "mkdir workflows; head -c 104857600 /dev/zero | tr '\\0' 'a' > workflows/w.yaml; $orrery run w",
+    code = 3, stderr = "w.yaml" })
+end)
+
+describe("a wrong workflow", function()
+  it("with a foreign word is told ours", refuses(wf [[o.step "a" { cmd = "x" }]], 3, { "w.lua:3", "cmd", "run" }))
+  it("with a misspelt field is told the field", refuses(wf [[o.step "a" { run = "x", inptus = {} }]], 3, { "w.lua:3", "inputs" }))
+  it("with two steps of one id names both places",
+    refuses(wf(ok_step .. ",\n" .. ok_step), 3, { "w.lua:4", "w.lua:3" }))
+  it("with a cycle names it step by step", refuses(wf [[
+    o.step "a" { run = "x", needs = "b" }, o.step "b" { run = "x", needs = "a" }]], 3, { "cycle", "a", "b" }))
+  it("with two steps writing one file names both", refuses(wf [[
+    o.step "a" { run = "x", outputs = { "f" } }, o.step "b" { run = "x", outputs = { "f" } }]], 3, { "f", "a", "b" }))
+  it("with a need nobody declares gets a suggestion", refuses(wf(ok_step:gsub('"a"', '"build"')
+    .. ', o.step "t" { run = "x", needs = "biuld" }'), 3, { "biuld", "build" }))
+  it("with an output outside the root is refused", refuses(wf [[o.step "a" { run = "x", outputs = { "../f" } }]], 3, "../f"))
+  it("with an absolute output is refused", refuses(wf [[o.step "a" { run = "x", outputs = { "/tmp/f" } }]], 3, "/tmp/f"))
+  it("that reads a result which is not upstream is refused", refuses(wf [[
+    o.step "a" { run = "x" }, o.step "b" { run = "echo {{results.a.exit}}" }]], 3, { "w.lua:3", "a" }))
+  it("with an unknown root param in a template is refused",
+    refuses(wf [[o.step "a" { run = "echo {{params.nope}}" }]], 3, "nope"))
+  it("with a bare number of retries is told the cure", refuses(wf [[o.step "a" { run = "x", retry = 3 }]], 3, "attempts"))
+  it("with params read at load is told how to write it",
+    refuses(wf [[o.step "a" { run = "git tag v" .. params.version }]], 3, "w.lua:3"))
+  it("with a template inside quotes is told to remove them", refuses(wf [[
+    params = { x = "1" }, o.step "a" { run = "echo '{{params.x}}'" }]], 3, "quotes"))
+end)
+
+describe("the command line", function()
+  it("refuses an unknown command with a suggestion", run { args = "rnu", code = 2, stderr = "run" })
+  it("refuses an unknown flag with a suggestion", run { files = wf(ok_step), args = "run w --forec",
+    code = 2, stderr = "--force", after = untouched })
+  it("refuses an unknown workflow with a suggestion", run { files = wf(ok_step), args = "run ww",
+    code = 2, stderr = "'w'", after = untouched })
+  it("refuses an unknown step with a suggestion", run { files = wf(ok_step), args = "run w aa", code = 2, stderr = "a", after = untouched })
+  it("refuses an unknown param and a missing one, all at once", run { files = wf [[
+    params = { v = o.param { required = true }, u = o.param { required = true } }, o.step "a" { run = "touch ran" }]],
+    args = "run w -p x=1", code = 2, stderr = { "x", "'v' is required", "'u' is required" }, after = untouched })
+  it("survives a closed stdout", run { files = wf(ok_step), shell = "$orrery run w | head -0; $orrery list | head -0; echo done",
+    stdout = "done", stderr = "!traceback" })
+end)
+
+describe("an unusual place", function()
+  it("an output through a symlink that leaves the root is refused", run { files = wf [[
+    o.step "a" { run = "echo x > out/f", inputs = {}, outputs = { "out/f" } }]],
+    shell = "mkdir ../outside$$; ln -s ../outside$$ out; $orrery run w; c=$?; ls ../outside$$; rmdir ../outside$$; exit $c",
+    code = 1, stderr = "out/f" })
+  it("a directory where the index should be is switched off or replaced, not fatal", run { files = wf(ok_step),
+    shell = "mkdir -p .orrery/index; $orrery run w" })
+  it("a repository without commits is fine", run { files = wf(ok_step), shell = "git init -q . && $orrery run w",
+    after = function(dir) assert.is_truthy(cli.read(dir .. "/ran")) end })
+  it("a run directory that cannot be made is exit 5", run { files = wf(ok_step),
+    shell = "echo x > .orrery; $orrery run w", code = 5, stderr = ".orrery" })
+end)
