@@ -369,13 +369,14 @@ static int s_clear(lua_State *L)
 
 static int s_verify(lua_State *L)
 {
-    uint64_t checked, corrupt;
+    struct orr_store_report r;
     struct orr_err e;
-    if (orr_store_verify(check_store(L), &checked, &corrupt, &e) < 0)
+    if (orr_store_verify(check_store(L), &r, &e) < 0)
         return orr_fail(L, &e);
-    lua_createtable(L, 0, 2); // report
-    set_count(L, "checked", checked);
-    set_count(L, "corrupt", corrupt);
+    lua_createtable(L, 0, 3); // report
+    set_count(L, "checked", r.checked);
+    set_count(L, "corrupt", r.corrupt);
+    set_count(L, "missing", r.missing);
     return 1;
 }
 

@@ -2,7 +2,7 @@
  * index: the memory of a checkout: keyed byte strings in one file that is read
  * whole, never mapped.
  *
- *   header 40 | snapshot: records | batch header 24, records | …
+ *   header 48 | snapshot: records | batch header 24, records | …
  *   record = hash len vlen flags (16) | key, padded to 8 | value, padded to 8
  *
  * The snapshot and each batch have a checksum; reading ends at the first batch

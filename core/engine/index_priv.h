@@ -2,8 +2,6 @@
 #ifndef ORR_ENGINE_INDEX_PRIV_H
 #define ORR_ENGINE_INDEX_PRIV_H
 
-#include <sys/types.h>
-
 #include "engine/index.h"
 
 enum { ORR_IREC_DELETED = 1 };
@@ -31,9 +29,8 @@ struct orr_index {
     struct orr_iblock *blocks; /* owned; all record bytes */
     unsigned char *next;       /* free bytes of the newest small block */
     size_t room;
-    /* the file these records are from; ino 0: none that is sound */
-    dev_t dev;
-    ino_t ino;
+    /* the file these records are from */
+    uint64_t salt;     /* in its header; 0: there is none that is sound */
     uint64_t snapshot; /* bytes up to the end of its snapshot */
     uint64_t known;    /* bytes taken in */
 };

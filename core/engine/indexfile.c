@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ struct head {
     uint32_t version, order;
     uint64_t snapshot; /* bytes of records that follow */
     uint64_t keys;
+    uint64_t salt; /* by which the file is known again; inodes are reused */
     uint32_t body_crc, crc;
 };
 
@@ -45,9 +47,11 @@ static uint32_t head_crc(const struct head *h)
     return orr_crc32c(0, h, offsetof(struct head, crc));
 }
 
-static uint32_t batch_crc(const struct batch *b)
+/* A batch is valid only in the file it was written to. */
+static uint32_t batch_crc(const struct batch *b, uint64_t salt)
 {
-    return orr_crc32c(0, b, offsetof(struct batch, crc));
+    uint32_t seed = orr_crc32c(0, &salt, sizeof salt);
+    return orr_crc32c(seed, b, offsetof(struct batch, crc));
 }
 
 /* --- reading ---------------------------------------------------------------
@@ -77,7 +81,7 @@ static int apply_batches(struct orr_index *ix, const unsigned char *p, size_t n,
     while (n >= sizeof(struct batch)) {
         struct batch b;
         memcpy(&b, p, sizeof b);
-        if (b.magic != BATCH || b.crc != batch_crc(&b) ||
+        if (b.magic != BATCH || b.crc != batch_crc(&b, ix->salt) ||
             b.len > n - sizeof b ||
             orr_crc32c(0, p + sizeof b, b.len) != b.body_crc)
             break;
@@ -108,17 +112,20 @@ static size_t read_at(int fd, unsigned char *out, size_t n, uint64_t at)
     return got;
 }
 
-static int take_file(struct orr_index *ix, const unsigned char *p, size_t n,
-                     const struct stat *st)
+static int head_ok(const struct head *h)
+{
+    return !memcmp(h->magic, magic, sizeof magic) && h->version == VERSION &&
+           h->order == ORDER && h->crc == head_crc(h) && h->salt;
+}
+
+static int take_file(struct orr_index *ix, const unsigned char *p, size_t n)
 {
     struct head h;
     uint64_t taken = 0;
     if (n < sizeof h)
         return 0;
     memcpy(&h, p, sizeof h);
-    if (memcmp(h.magic, magic, sizeof magic) || h.version != VERSION ||
-        h.order != ORDER || h.crc != head_crc(&h) ||
-        h.snapshot > n - sizeof h || h.keys > h.snapshot ||
+    if (!head_ok(&h) || h.snapshot > n - sizeof h || h.keys > h.snapshot ||
         orr_crc32c(0, p + sizeof h, h.snapshot) != h.body_crc)
         return 0;
     int rc = orr_index_reserve(ix, ix->used + h.keys);
@@ -127,10 +134,9 @@ static int take_file(struct orr_index *ix, const unsigned char *p, size_t n,
     if (rc < 0)
         return rc == ORR_ENOMEM ? rc : 0;
     ix->snapshot = sizeof h + h.snapshot;
+    ix->salt = h.salt;
     rc = apply_batches(ix, p + ix->snapshot, n - ix->snapshot, &taken);
     ix->known = ix->snapshot + taken;
-    ix->dev = st->st_dev;
-    ix->ino = st->st_ino;
     return rc;
 }
 
@@ -144,7 +150,7 @@ static int load_fd(struct orr_index *ix, int fd)
     if (!p)
         return ORR_ENOMEM;
     size_t n = read_at(fd, p, (size_t)st.st_size, 0);
-    return take_file(ix, p, n, &st);
+    return take_file(ix, p, n);
 }
 
 int orr_indexfile_load(struct orr_index *ix, struct orr_err *e)
@@ -170,7 +176,7 @@ static int start_over(struct orr_index *ix, int fd)
     int rc = 0;
     ix->slots = NULL;
     ix->cap = ix->used = ix->live = ix->pending = 0;
-    ix->ino = 0;
+    ix->salt = 0;
     ix->snapshot = ix->known = 0;
     for (size_t i = 0; i < cap && !rc; i++)
         if (old[i].rec && old[i].pending)
@@ -182,7 +188,9 @@ static int start_over(struct orr_index *ix, int fd)
 /* Takes in what the locked file has beyond what is known. */
 static int catch_up(struct orr_index *ix, int fd, const struct stat *st)
 {
-    bool same = ix->ino == st->st_ino && ix->dev == st->st_dev;
+    struct head h;
+    bool same = ix->salt && read_at(fd, (void *)&h, sizeof h, 0) == sizeof h &&
+                head_ok(&h) && h.salt == ix->salt;
     if (!same || (uint64_t)st->st_size < ix->known)
         return start_over(ix, fd);
     size_t more = (size_t)((uint64_t)st->st_size - ix->known);
@@ -237,7 +245,7 @@ static int append(struct orr_index *ix, int fd, struct orr_err *e)
     }
     h.len = b.len - sizeof h;
     h.body_crc = orr_crc32c(0, b.data + sizeof h, h.len);
-    h.crc = batch_crc(&h);
+    h.crc = batch_crc(&h, ix->salt);
     memcpy(b.data, &h, sizeof h);
     /* What is beyond 'known' is torn: it goes, or it would end the reading. */
     if (ftruncate(fd, (off_t)ix->known) < 0 ||
@@ -257,7 +265,7 @@ out:
 /* Writes 'b' beside the index and puts it in its place. One name for the
  * temporary file will do: only who holds the lock writes it. */
 static int replace(struct orr_index *ix, const struct orr_buf *b,
-                   struct stat *st, struct orr_err *e)
+                   struct orr_err *e)
 {
     size_t n = strlen(ix->path) + sizeof ".new";
     char *temp = orr_xalloc(n);
@@ -269,7 +277,7 @@ static int replace(struct orr_index *ix, const struct orr_buf *b,
         rc = orr_err_errno(e, errno, "create %s", temp);
     if (!rc)
         rc = orr_write_all(fd, b->data, b->len, temp, e);
-    if (!rc && (fstat(fd, st) < 0 || rename(temp, ix->path) < 0))
+    if (!rc && rename(temp, ix->path) < 0)
         rc = orr_err_errno(e, errno, "replace %s", ix->path);
     if (fd >= 0)
         close(fd);
@@ -283,9 +291,11 @@ static int write_snapshot(struct orr_index *ix, struct orr_err *e)
 {
     struct head h = {.version = VERSION, .order = ORDER};
     struct orr_buf b = {0};
-    struct stat st;
     uint32_t keys = 0;
     memcpy(h.magic, magic, sizeof magic);
+    while (!h.salt)
+        if (getrandom(&h.salt, sizeof h.salt, 0) < 0)
+            return orr_err_errno(e, errno, "getrandom");
     int rc = orr_buf_put(&b, &h, sizeof h);
     if (!rc)
         rc = collect(ix, true, &b, &keys);
@@ -298,11 +308,10 @@ static int write_snapshot(struct orr_index *ix, struct orr_err *e)
     h.body_crc = orr_crc32c(0, b.data + sizeof h, h.snapshot);
     h.crc = head_crc(&h);
     memcpy(b.data, &h, sizeof h);
-    rc = replace(ix, &b, &st, e);
+    rc = replace(ix, &b, e);
     if (rc < 0)
         goto out;
-    ix->dev = st.st_dev;
-    ix->ino = st.st_ino;
+    ix->salt = h.salt;
     ix->snapshot = ix->known = b.len;
     all_written(ix);
 out:
@@ -345,9 +354,9 @@ int orr_index_flush(struct orr_index *ix, struct orr_err *e)
     int rc = catch_up(ix, fd, &st);
     if (rc < 0)
         orr_err_set(e, rc, "no memory for the index %s", ix->path);
-    if (!rc && ix->ino)
+    if (!rc && ix->salt)
         rc = append(ix, fd, e);
-    if (!rc && (!ix->ino || ix->known - ix->snapshot > ix->snapshot + SLACK))
+    if (!rc && (!ix->salt || ix->known - ix->snapshot > ix->snapshot + SLACK))
         rc = write_snapshot(ix, e);
     orr_byte_unlock(fd, 0);
     close(fd);

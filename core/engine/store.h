@@ -152,8 +152,17 @@ int orr_store_prune(struct orr_store *s, const struct orr_store_limits *l,
 int orr_store_clear(struct orr_store *s, const char *space, size_t n,
                     uint64_t *removed, struct orr_err *e);
 
-/* Reads everything, checks every checksum and digest, drops what is corrupt. */
-int orr_store_verify(struct orr_store *s, uint64_t *checked, uint64_t *corrupt,
+struct orr_store_report {
+    uint64_t checked; /* frames and files */
+    uint64_t corrupt; /* of these, not what they say */
+    uint64_t
+        missing; /* files that are gone, by hand or in a race of two prunes */
+};
+
+/* Reads everything, checks every checksum and digest, drops what is corrupt or
+ * missing; a second look finds nothing unless another process holds the
+ * damaged segment. */
+int orr_store_verify(struct orr_store *s, struct orr_store_report *out,
                      struct orr_err *e);
 
 /* --- locks ---------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 
 struct tally {
     struct orr_store *s;
-    uint64_t checked, corrupt;
+    uint64_t checked, corrupt, missing;
 };
 
 /* A frame that passed its checksum; a blob must also be what it is called. */
@@ -52,7 +52,7 @@ static int check_segments(struct tally *t, bool *damaged, size_t n,
     return 0;
 }
 
-/* 0: sound; ORR_ECORRUPT; or another failure. */
+/* 0: sound; ORR_ECORRUPT: to be dropped; or another failure. */
 static int check_entry(struct tally *t, const struct orr_entry *entry,
                        struct orr_err *e)
 {
@@ -70,10 +70,9 @@ static int check_entry(struct tally *t, const struct orr_entry *entry,
     memcpy(d.bytes, f.key, sizeof d.bytes);
     t->checked++;
     rc = orr_cas_check(&t->s->cas, &d, e);
-    if (rc == ORR_ENOENT)
-        rc = ORR_ECORRUPT;
     t->corrupt += rc == ORR_ECORRUPT;
-    return rc;
+    t->missing += rc == ORR_ENOENT;
+    return rc == ORR_ENOENT ? ORR_ECORRUPT : rc;
 }
 
 static int check_entries(struct tally *t, struct orr_err *e)
@@ -108,7 +107,7 @@ static int check_orphan(void *ctx, const struct orr_digest *d, uint64_t size)
     return 0;
 }
 
-int orr_store_verify(struct orr_store *s, uint64_t *checked, uint64_t *corrupt,
+int orr_store_verify(struct orr_store *s, struct orr_store_report *out,
                      struct orr_err *e)
 {
     struct tally t = {.s = s};
@@ -127,7 +126,6 @@ int orr_store_verify(struct orr_store *s, uint64_t *checked, uint64_t *corrupt,
     free(damaged);
     if (rc < 0)
         return rc;
-    *checked = t.checked;
-    *corrupt = t.corrupt;
+    *out = (struct orr_store_report){t.checked, t.corrupt, t.missing};
     return 0;
 }

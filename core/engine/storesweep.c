@@ -161,33 +161,35 @@ static int batch_del(struct orr_store *s, size_t entry, struct orr_err *e)
     return orr_store_batch(s, &del, e);
 }
 
-/* Deletes the chosen entries in few large writes; cas files go after the
- * deletions are on disk. */
+/* Removes the cas file of an entry, if it has one. */
+static void remove_file(struct orr_store *s, const struct orr_entry *t)
+{
+    struct orr_frame f;
+    struct orr_digest d;
+    if (t->type != ORR_FRAME_CAS || orr_store_read(s, t, &f, NULL) < 0)
+        return;
+    memcpy(d.bytes, f.key, sizeof d.bytes);
+    orr_cas_del(&s->cas, &d);
+}
+
+/* Deletes the chosen entries in few large writes. Files go first: if another
+ * process puts one again meanwhile, it is found again by its name, whereas a
+ * frame without its file would be a loss. */
 static int remove_all(struct orr_store *s, struct victims *v, uint64_t *removed,
                       uint64_t *bytes, struct orr_err *e)
 {
     int rc = 0;
     for (size_t i = 0; i < v->n && !rc;) {
         size_t from = i;
-        struct orr_buf files = {0};
         uint64_t freed = 0;
         for (; i < v->n && i - from < 4096 && !rc; i++) {
             struct orr_entry t = s->cat.entries[v->at[i]];
-            struct orr_frame f;
             freed += orr_entry_bytes(&t);
-            if (t.type == ORR_FRAME_CAS && !orr_store_read(s, &t, &f, NULL))
-                rc = orr_buf_put(&files, f.key, sizeof(struct orr_digest));
-            if (!rc)
-                rc = batch_del(s, v->at[i], e);
+            remove_file(s, &t);
+            rc = batch_del(s, v->at[i], e);
         }
         if (!rc)
             rc = orr_store_commit(s, e);
-        for (size_t k = 0; !rc && k + 32 <= files.len; k += 32) {
-            struct orr_digest d;
-            memcpy(d.bytes, files.data + k, sizeof d.bytes);
-            orr_cas_del(&s->cas, &d);
-        }
-        orr_buf_fini(&files);
         if (!rc) {
             *removed += i - from;
             *bytes += freed;
@@ -264,13 +266,13 @@ int orr_store_clear(struct orr_store *s, const char *space, size_t n,
         *removed = 0;
         return 0;
     }
+    if (!space)
+        orr_cas_walk(&s->cas, drop_file, &s->cas);
     rc = orr_store_batch(s, &f, e);
     if (!rc)
         rc = orr_store_commit(s, e);
     if (rc < 0)
         return rc;
     *removed = before - s->cat.records - s->cat.blobs;
-    if (!space)
-        orr_cas_walk(&s->cas, drop_file, &s->cas);
     return orr_store_compact(s, NULL, 0, e);
 }

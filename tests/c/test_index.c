@@ -224,6 +224,30 @@ static void a_handle_follows_a_replaced_file(void **state)
     orr_index_close(a);
 }
 
+static void a_file_is_not_known_by_its_inode(void **state)
+{
+    struct orr_index *a = open_index(state), *b;
+    size_t n;
+    put(a, "old", "1");
+    flush(a);
+    assert_int_equal(orr_index_open(in_folder(state, "other"), &b, NULL), 0);
+    put(b, "new", "a value that makes this file the longer one");
+    flush(b);
+    orr_index_close(b);
+    unsigned char *bytes = read_file(in_folder(state, "other"), &n);
+    write_file(in_folder(state, "index"), bytes, n); /* the same inode */
+    free(bytes);
+    put(a, "mine", "1");
+    flush(a);
+    assert_non_null(get(a, "new"));
+    assert_null(get(a, "old"));
+    orr_index_close(a);
+    a = open_index(state);
+    assert_non_null(get(a, "new"));
+    assert_non_null(get(a, "mine"));
+    orr_index_close(a);
+}
+
 /* --- damage ----------------------------------------------------------------
  */
 
@@ -416,6 +440,7 @@ int main(void)
         IN_FOLDER(a_leaf_appends_and_an_outgrown_tail_is_compacted),
         IN_FOLDER(two_handles_merge_and_the_last_writer_wins),
         IN_FOLDER(a_handle_follows_a_replaced_file),
+        IN_FOLDER(a_file_is_not_known_by_its_inode),
         IN_FOLDER(a_file_cut_anywhere_is_a_valid_prefix),
         IN_FOLDER(a_byte_flipped_anywhere_is_never_believed),
         IN_FOLDER(what_is_no_file_is_empty_and_cannot_be_flushed),

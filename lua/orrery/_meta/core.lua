@@ -250,7 +250,7 @@
 ---@field stats fun(self): { records: integer, blobs: integer, bytes: integer, spaces: table<string, { records: integer, bytes: integer, hits: integer, misses: integer }> }
 ---@field prune fun(self, opts: { max_bytes?: integer, max_age?: number, expired?: boolean }): { removed: integer, bytes: integer }?, orrery.Err?
 ---@field clear fun(self, space?: string): integer?, orrery.Err?
----@field verify fun(self): { checked: integer, corrupt: integer }?, orrery.Err?
+---@field verify fun(self): { checked: integer, corrupt: integer, missing: integer }?, orrery.Err?  missing: files of blobs that are gone; both kinds are dropped
 ---@field refresh fun(self): true?, orrery.Err?   looks for other processes' records now; else at most every 10 ms, and after a lock was taken
 ---@field try_lock fun(self, name: string): core.Lock?, orrery.Err?    nil when another process holds it; several names share one byte-range file
 ---@field close fun(self)
