@@ -69,24 +69,26 @@ local function schema_digest(run, schema)
   return schema and pack.digest(schema)
 end
 
+-- Who a function is, its file's libraries and modules by name.
+local function identity(run, f, what)
+  if not f then return nil end
+  if type(f) == "string" then return f end
+  local box = run.workflow.box
+  local bytes, info = func.dump(f, box and box:dump_options())
+  if not bytes then errors.raise(what, what .. ": " .. info.message) end
+  return info.identity
+end
+
 local function gate_of(run, gate)
   if not gate then return nil end
   local out = { score = gate.score }
   for path, schema in pairs(gate.schema or {}) do out[path] = schema_digest(run, schema) end
   if type(gate.check) == "function" then
-    local _, info = func.dump(gate.check)
-    out.check = info.identity
+    out.check = identity(run, gate.check, "gate")
   else
     out.check = gate.check
   end
   return out
-end
-
-local function identity(f)
-  if not f then return nil end
-  local bytes, info = func.dump(f)
-  if not bytes then errors.raise("normalize", "normalize: " .. info.message) end
-  return info.identity
 end
 
 --- The manifest of a step.
@@ -115,7 +117,7 @@ function manifest.build(run, step, ctx, parts, prepared, job)
   m.depfile = job.depfile
   m.returns = schema_digest(run, step.returns)
   m.gate = gate_of(run, step.gate)
-  m.normalize = identity(step.normalize)
+  m.normalize = identity(run, step.normalize, "normalize")
   m.scope = job.scope
   return m
 end
