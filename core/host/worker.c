@@ -250,6 +250,13 @@ static void *worker_open(void)
 
 /* --- errors --------------------------------------------------------------- */
 
+/* string.rep and its like raise the text, not Lua's own memory error. */
+static bool is_memory_error(lua_State *L)
+{
+    const char *s = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "";
+    return !strcmp(s, "not enough memory");
+}
+
 /* Message handler: any error value becomes { code, message, traceback, … }. */
 static int explain(lua_State *L)
 {
@@ -269,7 +276,7 @@ static int explain(lua_State *L)
         lua_setfield(L, 2, "message");
     }
     if (lua_getfield(L, 2, "code") != LUA_TSTRING) {
-        lua_pushliteral(L, "raised");
+        lua_pushstring(L, is_memory_error(L) ? "ENOMEM" : "raised");
         lua_setfield(L, 2, "code");
     }
     luaL_traceback(L, L, NULL, 1);

@@ -16,7 +16,7 @@ local function is_ours(name) return name == "orrery" or name:sub(1, 7) == "orrer
 -- What tells one state of a file from another; false when it is not there.
 local function signature(path)
   local st = require("orrery.core.fs").stat(path)
-  return st and ("%d:%d:%.9f"):format(st.ino, st.size, st.mtime)
+  return st and ("%d:%d:%.9f"):format(st.ino, st.size, st.mtime) or false
 end
 
 local function is_fresh(entry)
