@@ -170,7 +170,8 @@ static int l_signal(lua_State *L)
     const char *name = luaL_checkstring(L, 2);
     struct orr_err e;
     int64_t id = 0;
-    return push_id(L, orr_loop_signal(loop, name, &id, &e), id, &e);
+    int rc = orr_loop_signal(loop, name, &id, &e);
+    return push_id(L, rc, id, &e);
 }
 
 static int l_readable(lua_State *L)
@@ -180,7 +181,8 @@ static int l_readable(lua_State *L)
     luaL_argcheck(L, fd >= 0 && fd <= 1 << 30, 2, "not a file descriptor");
     struct orr_err e;
     int64_t id = 0;
-    return push_id(L, orr_loop_readable(loop, (int)fd, &id, &e), id, &e);
+    int rc = orr_loop_readable(loop, (int)fd, &id, &e);
+    return push_id(L, rc, id, &e);
 }
 
 static int l_watch(lua_State *L)
@@ -189,7 +191,8 @@ static int l_watch(lua_State *L)
     const char *dir = luaL_checkstring(L, 2);
     struct orr_err e;
     int64_t id = 0;
-    return push_id(L, orr_loop_watch(loop, dir, &id, &e), id, &e);
+    int rc = orr_loop_watch(loop, dir, &id, &e);
+    return push_id(L, rc, id, &e);
 }
 
 static int l_forget(lua_State *L)
