@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/l_term.h"
 #include "bind/openers.h"
 
 static int l_is_tty(lua_State *L)
@@ -82,6 +83,7 @@ int orr_open_term(lua_State *L)
     static const luaL_Reg functions[] = {{"is_tty", l_is_tty},
                                          {"size", l_size},
                                          {"write", l_write},
+                                         {"line_new", orr_term_line_new},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;

@@ -335,8 +335,9 @@
 ---@field is_tty fun(fd: integer): boolean
 ---@field size fun(fd?: integer): integer?, integer?   columns, rows
 ---@field write fun(fd: integer, bytes: string): boolean   whole, EINTR-safe; false when closed (EPIPE)
----@field line_new fun(opts: { history?: string, complete?: fun(line: string, pos: integer): string[] }): core.Line?, orrery.Err?
+---@field line_new fun(opts?: { complete?: fun(text: string, pos: integer): string[]?, integer? }): core.Line?, orrery.Err?
+---   complete: candidates for the word that ends after pos bytes, and where that word begins (from 1)
 ---@class core.Line
----@field read fun(self, prompt: string): string?, string?   nil: end of input; nil, "interrupt": Ctrl-C
----@field add fun(self, entry: string)
+---@field read fun(self, prompt?: string): string?, string?   nil: end of input; nil, "interrupt": Ctrl-C. Ctrl-Z stops the process group
+---@field remember fun(self, text: string)   to be brought back with the up key
 ---@field close fun(self)

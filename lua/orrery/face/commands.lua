@@ -2,15 +2,30 @@
 -- orrery.face.cmd.<name>, loaded when called.
 local commands = {}
 
+-- "init" would be the package itself to Lua.
+local files = { init = "begin" }
+
 --- In the order of help: { kin, { name, line }… }.
 commands.list = {
-  { "Run", { "run", "run a workflow, or steps of it" } },
+  { "Run", { "run", "run a workflow, or steps of it" },
+    { "resume", "go on with a run that did not finish" } },
   { "Look", { "list", "the workflows and their steps" },
+    { "show", "a workflow or step in detail" },
     { "check", "all that can be known before running" },
-    { "plan", "what a run would do, and why" } },
-  { "Lua",
+    { "plan", "what a run would do, and why" },
+    { "graph", "the steps as a tree, for dot or for mermaid" },
+    { "env", "the environment of a step, and where it is from" } },
+  { "Look back", { "explain", "why a step ran" },
+    { "log", "what a step wrote" },
+    { "runs", "earlier runs" },
+    { "artifact", "what runs produced" },
+    { "cache", "how much is remembered; prune, verify, clear" } },
+  { "Lua", { "repl", "an interactive prompt on the same engine" },
+    { "eval", "the value of an expression" },
     { "lua", "run a script with the primitives" } },
-  { "Set up",
+  { "Set up", { "init", "a first workflow" },
+    { "completion", "completion for bash, zsh or fish" },
+    { "doctor", "is all in order here?" },
     { "help", "this, or help for a command" },
     { "version", "the version" } },
 }
@@ -31,7 +46,9 @@ end
 function commands.get(name)
   for _, kin in ipairs(commands.list) do
     for i = 2, #kin do
-      if kin[i][1] == name then return require("orrery.face.cmd." .. name) end
+      if kin[i][1] == name then
+        return require("orrery.face.cmd." .. (files[name] or name))
+      end
     end
   end
 end

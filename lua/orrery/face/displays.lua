@@ -88,6 +88,7 @@ end
 function displays.new(c, opts)
   local fd = progress_fd(c.opts)
   local how = displays.how(c.opts, fd)
+  if opts and opts.dir and how == "live" then how = "group" end
   local self = setmetatable({ c = c, state = tally.new({ dir = opts and opts.dir }) }, Displays)
   open_events(self, c)
   local write, complain = screen(self, c, fd, how)

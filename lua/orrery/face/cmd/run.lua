@@ -83,6 +83,7 @@ end
 ---@param wf orrery.Workflow
 ---@param options orrery.RunOptions
 ---@return integer exit code
+---@return orrery.RunRecord
 function run.go(c, wf, options)
   local displays = require("orrery.face.displays").new(c)
   options.sinks[#options.sinks + 1] = function(e) displays:event(e) end
@@ -92,7 +93,7 @@ function run.go(c, wf, options)
   if not c.opts.quiet then report_warnings(c, wf) end
   local record = require("orrery.run.engine").run(wf, options)
   displays:close()
-  return record.code
+  return record.code, record
 end
 
 --- Runs the command.
