@@ -72,7 +72,7 @@ end
 
 local function options(root, conf, params, more)
   return { root = root, config = conf, params = params, strict = more.strict,
-    inspect = more.inspect }
+    inspect = more.inspect, sequential_fallback = more["sequential-fallback"] }
 end
 
 local function tail(words) return table.move(words, 2, #words, 1, {}) end

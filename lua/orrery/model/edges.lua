@@ -114,9 +114,10 @@ local function imply_directory(s, owners, path, asked)
   for _, other in ipairs(found) do imply(s, other, path, asked) end
 end
 
+-- An optional input orders by what its form said, it implies nothing.
 local function imply_inputs(s, owners, values, asked)
   for _, spec in ipairs(s.inputs or {}) do
-    if not spec.glob and not spec.exclude then
+    if not spec.glob and not spec.exclude and not spec.optional then
       local path = settled(spec, s, values)
       local other = path and writer(owners, path)
       if other then imply(s, other, path, asked) end

@@ -176,7 +176,8 @@ end
 --- Makes the Workflow of a node. Raises code "invalid" or "usage" with all messages.
 ---@param node orrery.Node
 ---@param info { name: string, file: string, root: string, form: string, config?: table,
----  find?: fun(name: string): string?, string[] }
+---  find?: fun(name: string): string?, string[], complete?: fun(wf: orrery.Workflow, report:
+---  orrery.Messages) }  complete: a form's own edges and paths, before they are checked
 ---@param opts { params?: table, inspect?: boolean }
 ---@param box orrery.Box
 ---@param report orrery.Messages
@@ -191,6 +192,7 @@ function workflow.make(node, info, opts, box, report)
   local wf = base_of(node, info, into, specs)
   wf.top = group.top(node, into, steps)
   wf.groups, wf.declared = into.groups, into.declared
+  if info.complete and not report.failed then info.complete(wf, report) end
   known_names(wf, report)
   edges.complete(wf, report)
   wf.graph = graph.new(wf, into.groups)

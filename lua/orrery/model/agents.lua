@@ -1,0 +1,267 @@
+-- The agent-workflow dialect: from decoded YAML to the model. What the authors wrote becomes
+-- the same nodes that other forms make; their order, inputs and gates are added to these.
+local build = require("orrery.model.build")
+local condition = require("orrery.model.agents.condition")
+local conditions = require("orrery.model.agents.conditions")
+local edges = require("orrery.model.agents.edges")
+local entry = require("orrery.model.agents.entry")
+local io = require("orrery.model.agents.io")
+local params = require("orrery.model.agents.params")
+local phases = require("orrery.model.agents.phases")
+local reading = require("orrery.model.reading")
+local rounds = require("orrery.model.agents.rounds")
+local sorted = require("orrery.kernel.sorted")
+local source = require("orrery.model.agents.source")
+local templates = require("orrery.model.agents.templates")
+local truth = require("orrery.model.agents.truth")
+local workflow = require("orrery.model.workflow")
+
+local agents = {}
+
+---@class orrery.agents.Load
+---@field value table
+---@field src orrery.agents.Source
+---@field entries orrery.agents.Entry[]
+---@field values table<string, any>
+local Load = {}
+Load.__index = Load
+
+local used = { name = true, description = true, steps = true, phases = true, inputs = true,
+  workflow_inputs = true, retry_config = true, fallback_agents = true,
+  parallel_execution = true, iteration = true }
+
+local function metadata(value)
+  local out = {}
+  for k, v in sorted.pairs(value) do
+    if not used[k] then out[k] = v end
+  end
+  return out
+end
+
+-- "workflows/Quick Flow.yaml" → "quick-flow": the id of the workflow in names of artifacts.
+local function slug_of(name)
+  local slug = name:match("([^/]*)$"):lower():gsub("[^%w]+", "-"):gsub("^%-+", ""):gsub("%-+$", "")
+  return slug ~= "" and slug or "workflow"
+end
+
+---------------------------------------------------------------------------
+-- retry, fallback, time
+
+local words = { timeout = "timeout", network_error = "network", rate_limit = "rate_limit" }
+
+-- A gate that refused, and an output that is missing, are always worth another try.
+local function retry_on(self, list)
+  local on = { "schema", "gate", "outputs" }
+  for i = 1, #list do
+    local word = self.src:text(list, i)
+    on[#on + 1] = word and (words[word] or word)
+  end
+  return on
+end
+
+local function retry_of(self, e)
+  local src = self.src
+  local common = src:map(self.value, "retry_config")
+  if not common and not e.retry then return nil end
+  local out = { attempts = 1, delay = 0, backoff = 1, max_delay = 60, jitter = false }
+  if common then
+    out.attempts = math.tointeger(src:get(common, "max_attempts")) or 1
+    out.delay = (tonumber(src:get(common, "initial_delay_ms")) or 0) / 1000
+    out.backoff = src:text(common, "backoff_strategy") == "exponential" and 2 or 1
+    out.on = retry_on(self, src:list(common, "retryable_errors"))
+  end
+  if e.retry and e.retry.attempts then out.attempts = e.retry.attempts end
+  return out
+end
+
+-- The roles that take over, in order, none twice.
+local function fallback_of(self, role)
+  local map = self.src:map(self.value, "fallback_agents")
+  if not map or not role or map[role] == nil then return nil end
+  local out, seen, list = {}, { [role] = true }, self.src:list(map, role)
+  for i = 1, #list do
+    local other = self.src:text(list, i)
+    if other and not seen[other] then
+      seen[other] = true
+      out[#out + 1] = other
+    end
+  end
+  return #out > 0 and out or nil
+end
+
+local function timeout_of(self)
+  local p = self.src:map(self.value, "parallel_execution")
+  local ms = p and tonumber(self.src:get(p, "timeout_per_step"))
+  return ms and ms / 1000
+end
+
+---------------------------------------------------------------------------
+-- nodes
+
+local function step_fields(self, e)
+  local role = e.role and templates.text(e.role, self.values)
+  e.role = role
+  e.fallback = fallback_of(self, role)
+  local prompt = {}
+  for _, text in ipairs { e.name or false, e.description or false, e.notes or false } do
+    if text then prompt[#prompt + 1] = templates.text(text, self.values) end
+  end
+  local fields = { doc = e.name, timeout = timeout_of(self),
+    allow_failure = (e.optional or e.retry and e.retry.on_failure == "log_and_continue") or nil }
+  if role then
+    fields.agent, fields.model = role, e.model
+    fields.prompt = table.concat(prompt, "\n\n")
+  else
+    fields.skill = e.skill
+  end
+  return fields
+end
+
+local function step_node(self, e)
+  local places = {}
+  for _, k in ipairs { "agent", "skill", "inputs", "outputs", "condition", "retry" } do
+    if e.t[k] ~= nil then places[k] = self.src:place(e.t, k) end
+  end
+  places.prompt = e.t.description ~= nil and self.src:place(e.t, "description") or nil
+  return build.node("step", e.id, step_fields(self, e), e.place, places)
+end
+
+-- Which steps stand side by side: one parallel_group, or neighbours with parallel: true.
+local function mark_members(entries)
+  local run, last = 0, nil
+  for _, e in ipairs(entries) do
+    if e.group then
+      e.member = e.group
+    elseif e.parallel then
+      if not (last and last.parallel and not last.group) then run = run + 1 end
+      e.member = "beside-" .. run
+    end
+    last = e
+  end
+end
+
+local function group_node(self, e, policy)
+  local list = {}
+  for _, other in ipairs(self.entries) do
+    if other.member == e.member then list[#list + 1] = step_node(self, other) end
+  end
+  return build.node("group", "parallel:" .. e.member, { policy = policy, steps = list },
+    e.place, {})
+end
+
+local function nodes(self)
+  local out, done = {}, {}
+  for _, e in ipairs(self.entries) do
+    if not e.member or self.in_order then
+      out[#out + 1] = step_node(self, e)
+    elseif not done[e.member] then
+      done[e.member] = true
+      out[#out + 1] = group_node(self, e, self.policy)
+    end
+  end
+  return out
+end
+
+---------------------------------------------------------------------------
+-- the rest
+
+local function parallel(self)
+  local p = self.src:map(self.value, "parallel_execution")
+  self.in_order = p ~= nil and self.src:get(p, "enabled") == false
+  self.policy = p and self.src:get(p, "fail_fast") == true and "fail_fast" or "settled"
+end
+
+local function artifact_names(entries)
+  local out = {}
+  for _, e in ipairs(entries) do
+    for _, o in ipairs(e.outputs) do
+      local key = truth.fold(o.name)
+      out[key] = true
+      out[key:gsub("%-", "_")] = true
+    end
+  end
+  return out
+end
+
+-- Loops over stories and back after a review are one round.
+local function note_loops(self, loops)
+  for _, loop in ipairs(loops) do
+    self.src:warning(loop.t, loop.key, ("loop_back to step %s is not taken: the loop is one round")
+      :format(loop.back))
+  end
+end
+
+local function report_unchecked(self, wf, report)
+  wf.unchecked = {}
+  for _, s in ipairs(wf.steps) do
+    local gate = s.agent_io and s.agent_io.gate
+    for _, u in ipairs(gate and gate.unchecked or {}) do
+      wf.unchecked[#wf.unchecked + 1] = { id = s.id, text = u.text, place = u.place }
+      if (s.agent_io.round or 1) == 1 then
+        local add = self.strict and report.error or report.warning
+        add(report, u.place, ("step '%s': its gate is unchecked: %s"):format(s.id, u.text))
+      end
+    end
+  end
+end
+
+local function complete(self, wf, report)
+  mark_members(self.entries)
+  edges.add(wf, self.entries, report, { in_order = self.in_order,
+    sequential = self.opts.sequential_fallback or self.in_order })
+  io.attach(wf, self.entries, self.src, self.values, { inspect = self.opts.inspect,
+    stat = reading.fs(self.box).stat })
+  for _, e in ipairs(self.entries) do
+    local s = wf.by_id[e.id]
+    if s and s.kind then s.retry = retry_of(self, e) end
+  end
+  conditions.attach(wf, self.entries, report, { strict = self.strict,
+    inspect = self.opts.inspect })
+  report_unchecked(self, wf, report)
+end
+
+local function trees_of(e)
+  e.trees = table.move(e.when, 1, #e.when, 1, {})
+  e.trees[#e.trees + 1] = e.condition
+end
+
+local function steps_of(self)
+  return function(p)
+    self.values = {}
+    for k, v in pairs(p) do self.values[k] = v end
+    self.entries = rounds.unroll(self.src, self.value, self.entries, self.values)
+    for _, e in ipairs(self.entries) do trees_of(e) end
+    mark_members(self.entries)
+    return nodes(self)
+  end
+end
+
+--- Loads a workflow of the agent dialect.
+---@param value table what core.yaml decoded
+---@param facts orrery.YamlInfo
+---@param more { name: string, info: table, opts: table, box: orrery.Box, report: orrery.Messages }
+---@return orrery.Workflow
+function agents.load(value, facts, more)
+  local src = source.new(more.name, facts, more.report)
+  local self = setmetatable({ value = value, src = src, opts = more.opts, box = more.box,
+    strict = more.opts.strict, values = {} }, Load)
+  local loops
+  self.entries, loops = phases.flatten(src, value)
+  for _, e in ipairs(self.entries) do entry.read(src, e) end
+  note_loops(self, loops)
+  parallel(self)
+  local nodes_of_params = params.of(src, value, self.entries, slug_of(more.info.name),
+    artifact_names(self.entries))
+  local places = {}
+  for k in pairs(value) do places[k] = src:place(value, k) end
+  local node = build.node("workflow", src:text(value, "name"), { doc = src:text(value,
+    "description"), params = nodes_of_params, policy = self.policy, steps = steps_of(self) },
+    { file = more.name, line = 1 }, places)
+  node.meta = metadata(value)
+  more.info.complete = function(wf, report) complete(self, wf, report) end
+  return workflow.make(node, more.info, more.opts, more.box, more.report)
+end
+
+agents.condition = condition
+
+return agents

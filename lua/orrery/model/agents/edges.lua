@@ -1,0 +1,220 @@
+-- The order of an agent workflow: data edges as written, and the edges its authors left
+-- out. A rating gate comes before every later step, a publish step after all others, a
+-- condition after the artifact it reads, a phase after the one before, a round likewise.
+local condition = require("orrery.model.agents.condition")
+local nearest = require("orrery.kernel.nearest")
+local truth = require("orrery.model.agents.truth")
+
+local edges = {}
+
+---@class orrery.agents.Order
+---@field wf orrery.Workflow
+---@field entries orrery.agents.Entry[]
+---@field report orrery.Messages
+local Order = {}
+Order.__index = Order
+
+local function has(list, id)
+  for _, v in ipairs(list) do
+    if v == id then return true end
+  end
+  return false
+end
+
+-- Is `id` before `of`, by the edges there are so far?
+local function before(self, id, of)
+  local stack, seen = { of }, {}
+  while #stack > 0 do
+    local s = self.wf.by_id[table.remove(stack)]
+    for _, list in ipairs { s and s.needs or {}, s and s.after or {} } do
+      for _, up in ipairs(list) do
+        if up == id then return true end
+        if not seen[up] then
+          seen[up] = true
+          stack[#stack + 1] = up
+        end
+      end
+    end
+  end
+  return false
+end
+
+-- An edge that orders and blocks, but is no part of the key.
+local function control(self, s, id)
+  if s.id == id or has(s.needs, id) or before(self, s.id, id) then return end
+  s.needs[#s.needs + 1] = id
+  s.control = s.control or {}
+  s.control[id] = true
+end
+
+local function together(a, b)
+  return a.member and a.member == b.member
+end
+
+local function refuse_hard(self, e, other, input)
+  if self.sequential then return end
+  self.report:error(input.place, ("'%s' reads %s from '%s', which runs beside it in parallel_group %s")
+    :format(e.id, input.name, other.id, e.member), ("write (from step %s, optional), take one "
+    .. "out of the group, or run with --sequential-fallback"):format(other.id))
+end
+
+local function data_edge(self, e, s, input)
+  local other = self.by_id[input.from]
+  if not other then
+    return self.report:error(input.place, ("'%s' reads %s from step '%s', which is not there")
+      :format(e.id, input.name, input.from), nearest.hint(input.from, self.by_id))
+  end
+  if other == e then
+    return self.report:error(input.place, ("'%s' reads its own output %s"):format(e.id, input.name))
+  end
+  if together(e, other) then
+    if input.optional then
+      input.beside = not self.sequential
+      if input.beside then return end
+    else
+      refuse_hard(self, e, other, input)
+    end
+  end
+  local list = input.optional and s.after or s.needs
+  if not has(list, other.id) then list[#list + 1] = other.id end
+  if not input.optional then s.implied[other.id] = input.name end
+end
+
+local function data(self)
+  for _, e in ipairs(self.entries) do
+    local s = self.wf.by_id[e.id]
+    for _, input in ipairs(s and e.inputs or {}) do
+      if input.from then data_edge(self, e, s, input) end
+    end
+  end
+end
+
+-- The rating gate: never execute an unrated plan. What the gate itself waits for is before it.
+local function ratings(self)
+  for i, gate in ipairs(self.entries) do
+    if gate.rating and self.wf.by_id[gate.id] then
+      for j = i + 1, #self.entries do
+        local s = self.wf.by_id[self.entries[j].id]
+        if s then control(self, s, gate.id) end
+      end
+    end
+  end
+end
+
+local function publishers(self)
+  for _, e in ipairs(self.entries) do
+    local s = e.publish and self.wf.by_id[e.id]
+    for _, other in ipairs(s and self.entries or {}) do
+      local id = other.id
+      if not other.publish and self.wf.by_id[id] and not has(s.needs, id)
+        and not before(self, s.id, id) then
+        s.needs[#s.needs + 1] = id
+      end
+    end
+  end
+end
+
+local function conditions(self)
+  local makers = {}
+  for _, e in ipairs(self.entries) do
+    for _, o in ipairs(e.outputs) do
+      local key = truth.fold(o.name)
+      makers[key] = makers[key] or {}
+      table.insert(makers[key], e.id)
+    end
+  end
+  for _, e in ipairs(self.entries) do
+    local s = self.wf.by_id[e.id]
+    for _, tree in ipairs(s and e.trees or {}) do
+      condition.each(tree, function(path)
+        for _, id in ipairs(makers[truth.fold(path[1])] or {}) do
+          local maker = self.by_id[id]
+          if id ~= e.id and not together(e, maker) and (maker.round or 1) <= (e.round or 1)
+            and not has(s.needs, id) and not has(s.after, id) and not before(self, e.id, id) then
+            s.after[#s.after + 1] = id
+          end
+        end
+      end)
+    end
+  end
+end
+
+-- Phases and rounds in their order: each step after all steps of the one before.
+local function in_turn(self, which)
+  local at, most = {}, 0
+  for _, e in ipairs(self.entries) do
+    local n = e[which]
+    if n and self.wf.by_id[e.id] and not (which == "round" and e.publish) then
+      at[n] = at[n] or {}
+      table.insert(at[n], e.id)
+      if n > most then most = n end
+    end
+  end
+  local last
+  for n = 0, most do
+    for _, id in ipairs(at[n] or {}) do
+      for _, up in ipairs(last or {}) do control(self, self.wf.by_id[id], up) end
+    end
+    last = at[n] or last
+  end
+end
+
+-- parallel_execution.enabled: false, one after the other as in the file.
+local function one_by_one(self)
+  local done, last = {}, nil
+  local function visit(e)
+    local s = self.wf.by_id[e.id]
+    if done[e.id] or not s then return end
+    done[e.id] = true
+    for _, list in ipairs { s.needs, s.after } do
+      for _, id in ipairs(table.move(list, 1, #list, 1, {})) do
+        if self.by_id[id] then visit(self.by_id[id]) end
+      end
+    end
+    if last and not has(s.needs, last) and not has(s.after, last) then
+      s.after[#s.after + 1] = last
+    end
+    last = e.id
+  end
+  for _, e in ipairs(self.entries) do visit(e) end
+end
+
+--- Adds all edges of the dialect to the steps of a workflow.
+---@param wf orrery.Workflow
+---@param entries orrery.agents.Entry[]
+---@param report orrery.Messages
+---@param opts { sequential: boolean, in_order: boolean }
+function edges.add(wf, entries, report, opts)
+  local self = setmetatable({ wf = wf, entries = entries, report = report, by_id = {},
+    sequential = opts.sequential }, Order)
+  for _, e in ipairs(entries) do self.by_id[e.id] = self.by_id[e.id] or e end
+  data(self)
+  in_turn(self, "phase")
+  in_turn(self, "round")
+  conditions(self)
+  ratings(self)
+  publishers(self)
+  if opts.in_order then one_by_one(self) end
+end
+
+--- The steps before one, by all its edges, as a set.
+---@param wf orrery.Workflow
+---@param id string
+---@return table<string, true>
+function edges.upstream(wf, id)
+  local stack, seen = { id }, {}
+  while #stack > 0 do
+    local s = wf.by_id[table.remove(stack)]
+    for _, list in ipairs { s and s.needs or {}, s and s.after or {} } do
+      for _, up in ipairs(list) do
+        if not seen[up] then
+          seen[up] = true
+          stack[#stack + 1] = up
+        end
+      end
+    end
+  end
+  return seen
+end
+
+return edges
