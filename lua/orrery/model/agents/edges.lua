@@ -53,9 +53,10 @@ end
 
 local function refuse_hard(self, e, other, input)
   if self.sequential then return end
-  self.report:error(input.place, ("'%s' reads %s from '%s', which runs beside it in parallel_group %s")
-    :format(e.id, input.name, other.id, e.member), ("write (from step %s, optional), take one "
-    .. "out of the group, or run with --sequential-fallback"):format(other.id))
+  self.report:error(input.place, ("'%s' reads %s from '%s', which runs beside it in "
+    .. "parallel_group %s"):format(e.id, input.name, other.id, e.member),
+    ("write (from step %s, optional), take one out of the group, or run with "
+    .. "--sequential-fallback"):format(other.id))
 end
 
 local function data_edge(self, e, s, input)

@@ -42,7 +42,7 @@ end
 --- Reads one input: the input itself and, after it, what may stand in for it.
 ---@param text string
 ---@return orrery.agents.Input[]
----@usage inputs.read("a.json (optional, from step 1.5)") --> {{ name = "a.json", from = "1.5", optional = true }}
+---@usage inputs.read("a.json (optional, from step 1.5)")[1].from --> "1.5"
 function inputs.read(text)
   local name, note = split_note(text)
   local out = { { name = name, optional = false } }
