@@ -130,6 +130,7 @@ static void read_spec(lua_State *L, int i, struct orr_spec *spec)
     if (!spec->argv || !spec->argv[0])
         luaL_error(L, "bad spec: 'argv' must have at least one word");
     spec->env = words(L, i, "env");
+    spec->file = opt_text(L, i, "file");
     spec->cwd = opt_text(L, i, "cwd");
     spec->tag = opt_text(L, i, "tag");
     spec->live = opt_flag(L, i, "live");

@@ -113,7 +113,8 @@ static void child_free(struct orr_child *c)
 {
     shut(c, 0);
     shut(c, 1);
-    orr_source_unwatch(&c->src, c->pidfd);
+    if (!c->exited)
+        orr_source_unwatch(&c->src, c->pidfd);
     close(c->pidfd);
     orr_alarm_free(c->alarm);
     orr_tree_fini(&c->tree);

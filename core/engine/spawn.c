@@ -235,6 +235,9 @@ static int explain(const struct start *st, int sys, struct orr_err *e)
     const char *name = st->spec->argv[0];
     if (st->spec->cwd && bad_cwd(st->spec->cwd, e) < 0)
         return e ? e->rc : ORR_ESYS;
+    if (sys == ENOENT && access((const char *)st->file.data, F_OK) < 0)
+        return orr_err_errno(e, sys, "cannot run '%s': %s", name,
+                             (const char *)st->file.data);
     if (sys == ENOENT)
         return orr_err_errno(e, sys,
                              "cannot run '%s': the interpreter of %s is "
@@ -249,7 +252,11 @@ static int prepare(struct start *st, struct orr_err *e)
 {
     const struct orr_spec *spec = st->spec;
     const char *path = env_value(given_env(spec), "PATH=", 5);
-    int rc = orr_program_find(spec->argv[0], path, spec->cwd, &st->file, e);
+    int rc = 0;
+    if (!spec->file)
+        rc = orr_program_find(spec->argv[0], path, spec->cwd, &st->file, e);
+    else if (orr_buf_put(&st->file, spec->file, strlen(spec->file) + 1) < 0)
+        rc = orr_err_set(e, ORR_ENOMEM, "out of memory");
     if (rc < 0 && spec->cwd) {
         struct orr_err other;
         if (bad_cwd(spec->cwd, &other) < 0 && e)

@@ -25,6 +25,7 @@ enum orr_output { ORR_OUTPUT_CAPTURE, ORR_OUTPUT_INHERIT, ORR_OUTPUT_MERGE };
 
 struct orr_spec {
     const char *const *argv; /* NULL-terminated, at least one word */
+    const char *file;        /* the program, already found; NULL: look it up */
     const char *const *env;  /* "K=V", NULL-terminated; NULL: inherit */
     const char *cwd;         /* NULL: here */
     enum orr_stdin input;

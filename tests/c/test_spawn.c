@@ -393,6 +393,18 @@ static void programs_are_looked_up_on_the_child_s_path(void **state)
     rmdir(dir);
 }
 
+static void a_program_that_was_found_before_is_not_looked_up(void **state)
+{
+    const char *argv[] = {"no-such-program", "-c", "echo $0", NULL};
+    struct orr_spec spec = words(argv);
+    spec.file = "/bin/sh";
+    says(&run(*state, &spec)->out[0], "no-such-program\n");
+    spec.file = "/no/such/file";
+    refused(*state, &spec, "ENOENT",
+            "cannot run 'no-such-program': /no/such/file: No such file or "
+            "directory");
+}
+
 static void a_script_without_interpreter_is_the_shell_s(void **state)
 {
     char dir[] = "/tmp/orr_spawn_XXXXXX", file[64], want[300];
@@ -654,6 +666,7 @@ int main(void)
         TEST(a_child_starts_with_plain_signals_and_no_stray_files),
         TEST(what_cannot_be_run_is_said_in_words),
         TEST(programs_are_looked_up_on_the_child_s_path),
+        TEST(a_program_that_was_found_before_is_not_looked_up),
         TEST(a_script_without_interpreter_is_the_shell_s),
         TEST(a_background_process_that_writes_is_waited_for),
         TEST(what_holds_a_pipe_longer_than_grace_is_ended_and_counted),
