@@ -82,16 +82,30 @@ local function by_glob(owners, dir, path)
   end
 end
 
+-- The step whose output is this directory or one above it; remembered per directory.
+local function writer_of_dir(owners, dir)
+  local known = owners.known[dir]
+  if known ~= nil then return known end
+  local up = dir:match("^(.*)/")
+  local s = owners.files[dir] or up and writer_of_dir(owners, up) or false
+  owners.known[dir] = s
+  return s
+end
+
 -- The step that writes a path: as a file, because a directory above it is its output, or
 -- by one of its globs.
 local function writer(owners, path)
   local s = owners.files[path]
+  if s then return s end
   local dir = path:match("^(.*)/")
-  while not s and dir do
-    s = owners.files[dir] or by_glob(owners, dir, path)
+  s = dir and writer_of_dir(owners, dir)
+  if s or not next(owners.globs) then return s end
+  while dir do
+    s = by_glob(owners, dir, path)
+    if s then return s end
     dir = dir:match("^(.*)/")
   end
-  return s or by_glob(owners, "", path)
+  return by_glob(owners, "", path)
 end
 
 -- `asked` holds the needs that were written.
@@ -167,7 +181,7 @@ end
 ---@param wf orrery.Workflow
 ---@param report orrery.Messages
 function edges.complete(wf, report)
-  local owners = { files = {}, globs = {} }
+  local owners = { files = {}, globs = {}, known = {} }
   for _, s in ipairs(wf.steps) do claim(owners, s, wf.values, report) end
   for _, s in ipairs(wf.steps) do
     local asked = set_of(s.needs)

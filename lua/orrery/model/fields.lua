@@ -100,6 +100,11 @@ fields.param = {
   default = { type = "string|number|boolean|table" },
 }
 
+-- The types as sets: asked for each field of each step.
+for _, what in ipairs { "step", "group", "workflow", "param" } do
+  for _, spec in pairs(fields[what]) do spec.is = kinds(spec.type) end
+end
+
 --- Words other tools use, and ours.
 fields.foreign = {
   depends_on = "needs", dependsOn = "needs", deps = "needs", dependencies = "needs",
@@ -147,12 +152,12 @@ end
 local words = { ["function"] = "a function", table = "a table", string = "text",
   number = "a number", boolean = "true or false" }
 
---- Is the value of one of the types "string|table"?
+--- Is the value of a type the field takes?
 ---@param v any
----@param types string
+---@param spec table an entry of fields.step, fields.group …
 ---@return boolean
-function fields.fits(v, types)
-  return types:find(type(v), 1, true) ~= nil
+function fields.fits(v, spec)
+  return spec.is[type(v)] == true
 end
 
 --- The types in words: "text or a table".

@@ -18,11 +18,14 @@ local function fold(path)
   return (path:sub(1, 1) == "/" and "/" or "") .. table.concat(out, "/")
 end
 
+local SLASH, DOT = ("/."):byte(1, 2)
+
 --- The normal form: no "//", no ".", no "..", where they can be folded; "." for nothing.
 ---@param path string
 ---@return string
 function paths.normal(path)
-  if path:find("//", 1, true) or path:find("%f[^/\0]%.%.?%f[/\0]") or path:find("/$") then
+  local last = path:byte(-1)
+  if last == SLASH or last == DOT or path:find("//", 1, true) or path:find("./", 1, true) then
     path = fold(path)
   end
   return path == "" and "." or path
@@ -34,9 +37,9 @@ end
 ---@return string
 ---@usage paths.join("src/a.c", "web") --> "web/src/a.c"
 function paths.join(path, cwd)
-  if path:sub(1, 2) == "//" then
-    path = path:gsub("^/+", "")
-  elseif cwd and cwd ~= "." and path:sub(1, 1) ~= "/" then
+  if path:byte(1) == SLASH then
+    if path:byte(2) == SLASH then path = path:gsub("^/+", "") end
+  elseif cwd and cwd ~= "." then
     path = cwd .. "/" .. path
   end
   return paths.normal(path)
@@ -55,7 +58,8 @@ end
 ---@param path string
 ---@return boolean
 function paths.leaves(path)
-  return path:sub(1, 1) == "/" or path == ".." or path:sub(1, 3) == "../"
+  local first = path:byte(1)
+  return first == SLASH or first == DOT and (path == ".." or path:sub(1, 3) == "../")
 end
 
 --- One PathSpec, or nil and why the text is none.
@@ -65,13 +69,16 @@ end
 ---@return orrery.PathSpec?, string?
 function paths.spec(text, cwd, name)
   if type(text) ~= "string" then return nil, "a path is text, not a " .. type(text) end
+  if text:find("^[^!%c*?%[{][^%c*?%[{]*$") then -- nothing but a path, as most are
+    return { path = paths.join(text, cwd), name = name, exclude = false, glob = false,
+      dir = text:byte(-1) == SLASH }
+  end
   local exclude = text:sub(1, 1) == "!"
   if exclude then text = text:sub(2) end
   if text == "" then return nil, "a path is empty" end
   if text:find("%c") then return nil, "a path contains a control character" end
-  local dir = text:sub(-1) == "/"
   return { path = paths.join(text, cwd), name = name, exclude = exclude,
-    glob = paths.is_glob(text), dir = dir }
+    glob = paths.is_glob(text), dir = text:byte(-1) == SLASH }
 end
 
 local none = {}

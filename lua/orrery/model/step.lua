@@ -44,7 +44,7 @@ local function check_fields(node, known, into, what)
         into.report:error(node.place, ("step '%s' has a value without a name"):format(node.id),
           type(v) == "string" and ("write run = %q"):format(v) or "a step has named fields only")
       end
-    elseif not fields.fits(v, spec.type) then
+    elseif not fields.fits(v, spec) then
       sayer(into, node, k)(("'%s' must be %s, not %s"):format(k, fields.describe(spec.type),
         fields.kind_of(v)))
     end
@@ -55,7 +55,7 @@ end
 local function all_fit(f, known)
   for k, v in next, f do
     local spec = known[k]
-    if not spec or not fields.fits(v, spec.type) then return false end
+    if not spec or not fields.fits(v, spec) then return false end
   end
   return true
 end
@@ -282,7 +282,7 @@ local function right_fields(f)
   local out = {}
   for k, v in next, f do
     local spec = fields.step[k]
-    if spec and fields.fits(v, spec.type) then out[k] = v end
+    if spec and fields.fits(v, spec) then out[k] = v end
   end
   return out
 end
