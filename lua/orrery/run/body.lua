@@ -293,6 +293,7 @@ function body.policy(run)
     end
     g:fail(errors.text(e))
     g.outcome.class, g.outcome.traceback = e.class or e.code, e.traceback
+    g.outcome.step = e.step or false
     return g.outcome
   end
 end

@@ -205,7 +205,7 @@ local function collect(run, record)
   local list, failed, found = {}, {}, {}
   for _, node in ipairs(run.scheduler.order) do
     local r = node.result
-    if r and node.kind ~= "group" then
+    if r and not node.members then
       list[#list + 1] = r
       record.steps[node.id] = r
       if r.status == "failed" and not r.allowed then
@@ -218,6 +218,15 @@ local function collect(run, record)
   end
   record.failed = failed
   return list, found
+end
+
+-- Is the failure of the whole told already: a step's, or that of a step a body called?
+local function names(found, step)
+  if step == nil then return #found > 0 end
+  for _, f in ipairs(found) do
+    if f.id == step then return true end
+  end
+  return false
 end
 
 local function conclude(run, top)
@@ -234,11 +243,11 @@ local function conclude(run, top)
       found[#found + 1] = { id = "", class = "result",
         message = "result: " .. errors.text(value), place = run.workflow.place }
     end
-  elseif top.error and #found == 0 then
-    found[1] = { id = "", class = top.error.class, message = top.error.message,
-      place = run.workflow.place }
+  elseif top.error and not names(found, top.error.step) then
+    table.insert(found, 1, { id = "", class = top.error.class, message = top.error.message,
+      place = run.workflow.place })
   end
-  record.errors = found
+  record.errors = record.code == 0 and {} or found
   return record
 end
 

@@ -83,8 +83,11 @@ local function spill(self, ev, name)
   local ok = fs.write_atomic(self.dir .. "/" .. rel, text)
   local copy = {}
   for k, v in pairs(ev) do copy[k] = v end
-  copy[name] = ok and nil or text:sub(1, LONG)
-  copy[name .. "_log"] = ok and rel or nil
+  if ok then
+    copy[name], copy[name .. "_log"] = nil, rel
+  else
+    copy[name] = text:sub(1, LONG)
+  end
   return copy
 end
 

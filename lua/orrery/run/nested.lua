@@ -61,7 +61,7 @@ local function failure(sub, top)
   local failed, class = {}, nil
   for _, node in ipairs(sub.scheduler.order) do
     local r = node.result
-    if node.kind ~= "group" and r and r.status == "failed" and not r.allowed then
+    if not node.members and r and r.status == "failed" and not r.allowed then
       failed[#failed + 1] = node.id
       class = class or (r.error and r.error.class)
     end

@@ -2,12 +2,14 @@
 -- run that follows; what hangs on a step that runs is "maybe", and says after which.
 local exec = require("orrery.run.exec")
 local errors = require("orrery.kernel.errors")
+local fanout = require("orrery.run.fanout")
 local fs = require("orrery.core.fs")
 local history = require("orrery.run.history")
 local index = require("orrery.core.index")
 local journal = require("orrery.run.journal")
 local loop = require("orrery.kernel.loop")
 local memo = require("orrery.run.memo")
+local results = require("orrery.run.results")
 local runs = require("orrery.run.runs")
 local scheduler = require("orrery.run.scheduler")
 local slots = require("orrery.run.slots")
@@ -67,15 +69,7 @@ local function note_hit(at, node, record)
   if not memo.clean(run, node, record) then at.stirs[node.id] = node.id end
 end
 
-local function judge(at, node)
-  local after = unknown_from(at, around(node))
-  if after then
-    at.stirs[node.id] = node.id
-    return { id = node.id, verdict = "maybe", after = after }
-  elseif node.kind == "fan" then
-    at.stirs[node.id] = node.id
-    return { id = node.id, verdict = "maybe", reason = "its members are known when it starts" }
-  end
+local function probe(at, node)
   local ok, verdict, reason, record = pcall(exec.probe, at.run, node.unit)
   if not ok then verdict, reason = "run", errors.text(verdict) end
   if verdict == "hit" then
@@ -86,6 +80,33 @@ local function judge(at, node)
     at.stirs[node.id] = node.id
   end
   return { id = node.id, verdict = verdict, reason = reason }
+end
+
+-- Adds the verdict of a node; of its members when it fans out.
+local function judge(at, node, out)
+  local after = unknown_from(at, around(node))
+  if after then
+    at.stirs[node.id] = node.id
+    out[#out + 1] = { id = node.id, verdict = "maybe", after = after }
+    return
+  elseif node.kind == "step" then
+    out[#out + 1] = probe(at, node)
+    return
+  end
+  local ok, members = pcall(fanout.expand, at.run, node.unit)
+  if not ok then
+    at.stirs[node.id] = node.id
+    out[#out + 1] = { id = node.id, verdict = "run", reason = errors.text(members) }
+    return
+  end
+  node.members = {}
+  for i, member in ipairs(members) do
+    node.members[i] = { id = member.id, unit = member, kind = "step", owner = node.owner }
+    at.sched.nodes[member.id] = node.members[i]
+    out[#out + 1] = probe(at, node.members[i])
+    node.members[i].result = at.run.results[member.id]
+  end
+  at.run.results[node.id] = results.of_members(node)
 end
 
 -- Steps after all that they need, in file order where free.
@@ -138,7 +159,7 @@ function plan.of(run, chosen)
   local sched = scheduler.new(run, chosen)
   run.scheduler = sched
   local at, out = { run = run, sched = sched, stirs = {} }, {}
-  for _, node in ipairs(in_order(sched)) do out[#out + 1] = judge(at, node) end
+  for _, node in ipairs(in_order(sched)) do judge(at, node, out) end
   return out
 end
 
