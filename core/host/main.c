@@ -9,7 +9,6 @@
 #include "host/embed.h"
 #include "host/state.h"
 #include "host/warden.h"
-#include "host/worker.h"
 
 static int traceback(lua_State *L)
 {
@@ -63,9 +62,5 @@ int main(int argc, char **argv)
     else
         fprintf(stderr, "orrery: internal error: %s\n", lua_tostring(L, -1));
     lua_close(L);
-    if (orr_worker_lost() > 0) {
-        fflush(stdout);
-        _exit(code);
-    }
     return code;
 }

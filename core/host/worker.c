@@ -15,8 +15,10 @@
 #include <lua.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/xalloc.h"
 #include "bind/bind.h"
@@ -42,9 +44,14 @@ static const char task_key = 0; /* registry key, by address */
 
 static atomic_int lost_threads;
 
-int orr_worker_lost(void)
+/* Runs before anything is taken down, for it was registered late. */
+static void leave(int status, void *unused)
 {
-    return atomic_load(&lost_threads);
+    (void)unused;
+    if (atomic_load(&lost_threads) > 0) {
+        fflush(stdout);
+        _exit(status);
+    }
 }
 
 static void count_lost(int delta)
@@ -192,8 +199,9 @@ static void replace_coroutines(lua_State *L)
 
 /* --- opening and closing -------------------------------------------------- */
 
-static void catch_signal(void)
+static void prepare_process(void)
 {
+    on_exit(leave, NULL);
     struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&sa.sa_mask);
     sigaction(SIGURG, &sa, NULL);
@@ -236,7 +244,7 @@ static void worker_close(void *ctx)
 static void *worker_open(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, catch_signal);
+    pthread_once(&once, prepare_process);
     struct worker *w = orr_xalloc(sizeof *w);
     w->L = orr_state_new(ORR_ROLE_WORKER);
     if (!w->L) {

@@ -12,10 +12,8 @@
 
 #include "engine/pool.h"
 
+/* While a thread hangs in a C call that does not end, exit becomes _exit: it
+ * may touch what exit takes down. */
 extern const struct orr_pool_runner orr_worker_runner;
-
-/* How many threads hang in a C call that does not end. Then the process must
- * leave by _exit: running on, they may touch what exit takes down. */
-int orr_worker_lost(void);
 
 #endif
