@@ -13,6 +13,7 @@ enum {
 struct reader {
     struct orr_json json;
     struct orr_err err;
+    int last_wins; // of equal keys, as JavaScript reads them
 };
 
 static int build(lua_State *L, struct reader *r,
@@ -72,7 +73,7 @@ static int set_pair(lua_State *L, struct reader *r, int table, int at,
                     size_t place)
 {
     lua_pushvalue(L, at); // key
-    if (lua_rawget(L, table) != LUA_TNIL)
+    if (lua_rawget(L, table) != LUA_TNIL && !r->last_wins)
         return orr_json_fail(&r->json, place, ORR_EINVAL, &r->err,
                              "duplicate key \"%.100s\"", lua_tostring(L, at));
     lua_pop(L, 1);
@@ -184,14 +185,17 @@ static int build_all(lua_State *L)
 
 static int l_decode(lua_State *L)
 {
-    struct reader r;
+    struct reader r = {.last_wins = 0};
     size_t n;
     const char *name = NULL;
     lua_Integer depth = 0;
     const char *text = luaL_checklstring(L, 1, &n);
     if (!lua_isnoneornil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
-        orr_check_options(L, 2, (const char *[]){"name", "max_depth", NULL});
+        orr_check_options(
+            L, 2, (const char *[]){"name", "max_depth", "last_wins", NULL});
+        lua_getfield(L, 2, "last_wins");
+        r.last_wins = lua_toboolean(L, -1);
         lua_getfield(L, 2, "name");
         name = luaL_optstring(L, -1, NULL); // stays on the stack
         lua_getfield(L, 2, "max_depth");

@@ -40,12 +40,12 @@
 --- doubles round-trip (1.0 stays 1.0; whole numbers beyond int64 become floats;
 --- -0 is -0.0), [] is an array-marked table, {} a plain one, null is pack.null.
 --- Maps are written with sorted keys; a table with 1..n keys only is an array.
---- decode refuses duplicate keys, depth over max_depth (128, at most 1000), bad
+--- decode refuses duplicate keys (last_wins: the last one counts), depth over max_depth (128, at most 1000), bad
 --- UTF-8 and trailing text, as "name:line:column: …" with err.line, err.column.
 --- encode refuses what pack refuses, NaN and infinities, integer keys and strings
 --- that are not UTF-8, naming the path; lossy writes U+FFFD for such bytes.
 ---@class core.json
----@field decode fun(text: string, opts?: { name?: string, max_depth?: integer }): any, orrery.Err?
+---@field decode fun(text: string, opts?: { name?: string, max_depth?: integer, last_wins?: boolean }): any, orrery.Err?
 ---@field encode fun(v: any, opts?: { indent?: integer, lossy?: boolean, root?: string }): string?, orrery.Err?
 
 --- orrery.core.yaml (workers too): YAML 1.2 core schema through libyaml.
