@@ -175,8 +175,7 @@ describe("registry", function()
   end)
 
   it("loses nothing when 64 processes save into one file", function()
-    local orrery = arg and arg[-1] or nil
-    orrery = os.getenv("ORRERY") or orrery or "build/orrery"
+    local orrery = os.getenv("ORRERY") or "build/orrery"
     write(dir .. "/writer.lua", [[
       local r = require("orrery.core.registry").new()
       for i = 1, 5 do r:add({ name = "same", step = arg[2] .. "/" .. i }) end

@@ -32,8 +32,9 @@ local function function_name(f, guess)
   return guess or "a C function"
 end
 
+-- Embedded chunks are named "@orrery/kernel/loop.lua"; from the source tree, by full path.
 local function is_ours(source)
-  return source:find("^@orrery%.") or source:find("/orrery/%l+/[%l_]+%.lua$")
+  return source:find("^@orrery[./]") or source:find("/orrery/%l+/[%l_]+%.lua$")
 end
 
 -- The first C function that cannot suspend, and the first line of foreign Lua.
