@@ -211,8 +211,6 @@ static void look(struct orr_child *c)
     if (c->phase == ORR_CHILD_RUNS && c->exited) {
         c->phase = ORR_CHILD_LINGER;
         c->end_by = after(c->grace);
-        if (pipes_open(c))
-            wake_at(c, c->end_by);
     }
     if (c->phase == ORR_CHILD_LINGER && !pipes_open(c)) {
         over(c);
@@ -221,6 +219,8 @@ static void look(struct orr_child *c)
     if (c->phase < ORR_CHILD_ENDS && c->end_by && now >= c->end_by) {
         c->exit->timed_out = c->phase == ORR_CHILD_RUNS;
         end_tree(c, SIGTERM, c->grace);
+    } else if (c->phase < ORR_CHILD_ENDS && c->end_by) {
+        wake_at(c, c->end_by); // woken too early, or for something else
     }
     if (c->phase >= ORR_CHILD_ENDS)
         press(c);

@@ -13,11 +13,14 @@
 #include "engine/relay.h"
 #include "engine/source.h"
 
+/* libuv counts from the last whole millisecond, which may be nearly one ago:
+ * rounded up and one more, or a timer could be early. */
 static uint64_t to_ms(double seconds)
 {
     if (!(seconds > 0))
         return 0;
-    return seconds > 1e12 ? (uint64_t)1e15 : (uint64_t)(seconds * 1e3 + 0.999);
+    double ms = seconds > 1e12 ? 1e15 : seconds * 1e3 + 1.999;
+    return (uint64_t)ms;
 }
 
 /* --- timers ---------------------------------------------------------------*/

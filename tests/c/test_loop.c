@@ -86,6 +86,20 @@ static void a_timer_never_fires_early(void **state)
     }
 }
 
+static void a_timer_is_not_early_for_one_who_keeps_asking(void **state)
+{
+    // Asking all the time meets the very moment at which the clock of whole
+    // milliseconds says it is time.
+    for (int i = 0; i < 50; i++) {
+        const struct orr_event *ev;
+        uint64_t before = orr_clock_mono();
+        orr_loop_timer(*state, 0.0015);
+        while (!wait_for(*state, 0, &ev)) {
+        }
+        assert_true(orr_clock_mono() - before >= 1500000);
+    }
+}
+
 static void ten_thousand_timers_have_ten_thousand_ids(void **state)
 {
     struct orr_loop *loop = *state;
@@ -342,6 +356,7 @@ int main(void)
         TEST(a_timeout_ends_a_wait_without_events),
         TEST(timers_fire_once_and_in_order_of_their_time),
         TEST(a_timer_never_fires_early),
+        TEST(a_timer_is_not_early_for_one_who_keeps_asking),
         TEST(ten_thousand_timers_have_ten_thousand_ids),
         TEST(a_forgotten_timer_does_not_fire),
         TEST(a_signal_arrives_by_name_until_forgotten),

@@ -469,6 +469,21 @@ static void a_deadline_ends_the_tree_politely(void **state)
     says(&x->out[0], "hi\nbye\n");
 }
 
+static void a_deadline_is_kept_however_often_the_loop_is_asked(void **state)
+{
+    const char *argv[] = {"sleep", "1000", NULL};
+    struct orr_spec spec = words(argv);
+    spec.timeout = 0.0035;
+    for (int i = 0; i < 25; i++) {
+        const struct orr_event *ev;
+        size_t n = 0;
+        start(*state, &spec);
+        while (!n)
+            assert_int_equal(orr_loop_wait(*state, 0, &ev, &n, NULL), 0);
+        assert_true(ev->exit->timed_out);
+    }
+}
+
 /* Children of every hostile kind; each writes one byte when it is ready. Some
  * hide their environment, some their ancestry, none listens to TERM. */
 #define STUBBORN                                                               \
@@ -671,6 +686,7 @@ int main(void)
         TEST(a_background_process_that_writes_is_waited_for),
         TEST(what_holds_a_pipe_longer_than_grace_is_ended_and_counted),
         TEST(a_deadline_ends_the_tree_politely),
+        TEST(a_deadline_is_kept_however_often_the_loop_is_asked),
         TEST(killing_ends_even_those_that_hide),
         TEST(closing_the_loop_ends_even_those_that_hide),
         TEST(a_tree_ends_only_when_all_of_it_has),
