@@ -1,43 +1,102 @@
--- Artifacts that a body keeps: files in the run's directory, known to its registry.
-local errors = require("orrery.kernel.errors")
+-- Paths that hold the run's id: its artifact directory above all. Keys and records know
+-- them as "<run>", so that what one run paid for is put in place in the next.
 local fs = require("orrery.core.fs")
-local hash = require("orrery.core.hash")
-local json = require("orrery.core.json")
 
 local artifacts = {}
 
-local function bytes_of(name, value)
-  if type(value) == "string" then return value end
-  local text, err = json.encode(value, { indent = 2 })
-  if not text then
-    errors.raise("artifact", ("artifact %s: %s"):format(name, errors.text(err)))
-  end
-  return text .. "\n"
+local MARK = "<run>"
+
+--- The run's artifact directory, relative to the root.
+---@param run orrery.Run
+---@return string
+function artifacts.dir(run) return (".orrery/runs/%s/artifacts"):format(run.id) end
+
+--- A path, or a text, of this run: the marker becomes the id.
+---@param id string
+---@param path string
+---@return string
+function artifacts.here(id, path)
+  if not path:find(MARK, 1, true) then return path end
+  return (path:gsub(MARK, (id:gsub("%%", "%%%%"))))
 end
 
---- Writes an artifact and registers it. Raises code "artifact" for a bad name or value.
+--- A path as every run knows it: the id becomes the marker.
 ---@param run orrery.Run
----@param step string id of the step it is from
----@param name string a path under the run's artifacts
----@param value any
----@return string path
-function artifacts.write(run, step, name, value)
-  if not fs.inside(name) then
-    errors.raise("artifact", ("artifact '%s': the name must be a relative path without ..")
-      :format(name))
+---@param path string
+---@return string
+function artifacts.anywhere(run, path)
+  local id = run.id
+  if not id or not path:find(id, 1, true) then return path end
+  return (path:gsub("[^/]+", function(part)
+    if part == id then return MARK end
+    if part == "run-" .. id then return "run-" .. MARK end
+  end))
+end
+
+--- Is the path inside a run's directory? Globs do not see these.
+---@param path string
+---@return boolean
+function artifacts.holds(path) return path:sub(1, 13) == ".orrery/runs/" end
+
+--- The files below a directory of artifacts, relative to the root, sorted.
+---@param run orrery.Run
+---@param dir string
+---@return string[]
+function artifacts.files(run, dir)
+  local out = {}
+  for _, p in ipairs(fs.glob({ "**" }, { root = run.root .. "/" .. dir, ignore = false,
+    hidden = true }) or {}) do
+    out[#out + 1] = dir .. "/" .. p
   end
-  local bytes = bytes_of(name, value)
-  local path = run.dir .. "/artifacts/" .. name
-  fs.mkdir(path:match("^(.*)/"))
-  local ok, err = fs.write_atomic(path, bytes)
-  if not ok then errors.raise("artifact", errors.text(err)) end
-  local digest = hash.sha256(bytes)
-  local id, version = run.registry:add({ name = name, step = step, path = path, digest = digest,
-    size = #bytes, type = name:match("%.([%w]+)$") })
-  if not id then errors.raise("artifact", errors.text(version)) end
-  run.journal:emit({ ev = "artifact", id = id, name = name, step = step, path = path,
-    type = name:match("%.([%w]+)$"), digest = digest, version = version })
-  return path
+  for p in pairs(run.overlay or {}) do
+    if p:sub(1, #dir + 1) == dir .. "/" then out[#out + 1] = p end
+  end
+  table.sort(out)
+  return out
+end
+
+--- Outputs as a record keeps them.
+---@param run orrery.Run
+---@param outputs table[]
+---@return table[]
+function artifacts.for_record(run, outputs)
+  local list = {}
+  for i, o in ipairs(outputs) do
+    local path = artifacts.anywhere(run, o.path)
+    list[i] = path == o.path and o
+      or { path = path, digest = o.digest, link = o.link, mode = o.mode }
+  end
+  return list
+end
+
+--- A record as it would be in this run; nil stays nil.
+---@param run orrery.Run
+---@param record table?
+---@return table?
+function artifacts.of_record(run, record)
+  for _, o in ipairs(record and record.outputs or {}) do
+    o.path = artifacts.here(run.id, o.path)
+  end
+  return record
+end
+
+--- For a plan: takes what a record would put in place for there, when all that is missing
+--- are artifacts of the run to come.
+---@param run orrery.Run
+---@param record table
+---@return boolean all
+function artifacts.promise(run, record)
+  run.overlay = run.overlay or {}
+  local all = #record.outputs > 0
+  for _, o in ipairs(record.outputs) do
+    if artifacts.anywhere(run, o.path) == o.path then
+      local d = run.index:digest(run.root .. "/" .. o.path)
+      all = all and d == o.digest
+    else
+      run.overlay[o.path] = o
+    end
+  end
+  return all
 end
 
 return artifacts

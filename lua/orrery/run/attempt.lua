@@ -1,4 +1,5 @@
 -- One attempt that really executes: clear what is stale, execute, collect, gate, store.
+local artifacts = require("orrery.run.artifacts")
 local cacheable = require("orrery.run.cacheable")
 local depfile = require("orrery.run.depfile")
 local environ = require("orrery.run.environ")
@@ -113,7 +114,7 @@ end
 -- Inputs that are not what they were when the key was made.
 local function moved(run, job, set, began)
   local own = {}
-  for _, o in ipairs(job.outputs) do own[o.path] = true end
+  for _, o in ipairs(job.outputs) do own[artifacts.anywhere(run, o.path)] = true end
   local was = {}
   for _, f in ipairs(job.manifest.inputs or {}) do was[f[1]] = f end
   for _, f in ipairs(inputs.facts(run, job.files)) do
@@ -218,7 +219,7 @@ function attempt.run(run, step, job)
   if err then
     err.place = err.place or step.place
   else
-    result.digest = outcome.digest(step, came.facts, came.value, job.base)
+    result.digest = outcome.digest(run, step, came.facts, came.value, job.base)
     store_result(run, step, job, result, came)
     outcome.register(run, step, came.facts)
   end

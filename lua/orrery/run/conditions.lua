@@ -32,6 +32,11 @@ local function functions(run, step)
     failure = function() return upstream_failed(run, step) end,
     always = function() return true end,
     exists = function(path) return fs.stat(run.root .. "/" .. path) ~= nil end,
+    environ = run.process_env,
+    warn = function(text)
+      run.journal:emit({ ev = "message", level = "warning", id = step.id, text = text,
+        place = step.place })
+    end,
     changed = function(glob) return #require("orrery.git").changed(glob, run.opts.base) > 0 end,
   }
 end

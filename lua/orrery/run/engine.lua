@@ -6,6 +6,7 @@ local calls = require("orrery.run.calls")
 local context = require("orrery.run.context")
 local environ = require("orrery.run.environ")
 local errors = require("orrery.kernel.errors")
+local executors = require("orrery.run.executors")
 local exitcode = require("orrery.run.exitcode")
 local history = require("orrery.run.history")
 local journal = require("orrery.run.journal")
@@ -20,6 +21,7 @@ local slots = require("orrery.run.slots")
 local state = require("orrery.run.state")
 local sys = require("orrery.core.sys")
 local template = require("orrery.model.template")
+local unchecked = require("orrery.run.unchecked")
 
 local engine = {}
 local Run = {}
@@ -292,6 +294,7 @@ local function main(run, chosen)
   run.budget = budget.new(run.opts.budget or run.workflow.budget or run.config.budget,
     function() return run.loop:now() end)
   check_resources(run, chosen)
+  if not run.opts.exec then executors.check(run, chosen) end
   announce_start(run)
   announce_plan(run)
   for name in require("orrery.kernel.sorted").pairs(run.resources.unknown) do
@@ -301,6 +304,7 @@ local function main(run, chosen)
   listen(run)
   local record = conclude(run, run.scheduler:run_all())
   save_registry(run)
+  unchecked.announce(run)
   report(run, record)
   return record
 end

@@ -96,8 +96,22 @@ local function feedback_from(err)
   return err.feedback or { err.message }
 end
 
+-- After a failure: the seconds to wait before the next try, or nil when there is none. The
+-- kind may have someone else to ask when the tries are used up.
+local function next_try(run, step, job, came, turn)
+  local err = came.error
+  if retry.due(step.retry, turn.tries, came) then
+    turn.tries = turn.tries + 1
+    return retry.delay(step.retry, turn.tries - 1, run.random, err.retry_after), err.message
+  end
+  local other = job.kind.take_over and job.kind.take_over(run, step, came)
+  if not other then return nil end
+  turn.tries = math.huge
+  return 0, ("%s; %s takes over"):format(err.message, other)
+end
+
 local function run_attempts(run, step)
-  local feedback, attempt = {}, 1
+  local feedback, attempt, turn = {}, 1, { tries = 1 }
   while true do
     local job = jobs.prepare(run, step, attempt, feedback)
     for _, g in ipairs(attempt == 1 and job.empty or {}) do
@@ -110,12 +124,11 @@ local function run_attempts(run, step)
     local hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
     if hit then return hit end
     local result, came = attempts.run(run, step, job)
-    if not result.error or not retry.due(step.retry, attempt, came) then
-      return outcome.finish(run, step, job, result, came)
-    end
-    local wait = retry.delay(step.retry, attempt, run.random, result.error.retry_after)
+    local wait, why
+    if result.error then wait, why = next_try(run, step, job, came, turn) end
+    if not wait then return outcome.finish(run, step, job, result, came) end
     run.journal:emit({ ev = "step_retry", id = step.id, attempt = attempt,
-      class = result.error.class, message = result.error.message, delay = wait })
+      class = result.error.class, message = why, delay = wait })
     if wait > 0 then loop.await(run.loop.core:timer(wait)) end
     feedback = feedback_from(result.error)
     attempt = attempt + 1

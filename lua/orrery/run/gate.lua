@@ -40,8 +40,12 @@ local function against(run, schema, value, what)
     feedback = feedback_of(list) }
 end
 
-local function file_against(run, path, schema, ctx)
-  path = template.render(path, ctx, "text")
+--- Checks a JSON file against a schema.
+---@param run orrery.Run
+---@param path string relative to the root
+---@param schema string|table
+---@return table? err class "schema"; nil: it fits
+function gate.file(run, path, schema)
   local text = fs.read(run.root .. "/" .. path)
   if not text then return { class = "schema", message = path .. " is missing" } end
   local value, why = json.decode(text, { name = path })
@@ -84,7 +88,7 @@ function gate.check(run, step, outcome, ctx)
   if not g then return nil end
   local sorted = require("orrery.kernel.sorted")
   for path, schema in sorted.pairs(g.schema or {}) do
-    local bad = file_against(run, path, schema, ctx)
+    local bad = gate.file(run, template.render(path, ctx, "text"), schema)
     if bad then return bad end
   end
   return g.check and custom(run, g.check, setmetatable({ value = outcome.value,

@@ -2,6 +2,7 @@
 --
 -- A glob sees sources and the declared outputs of upstream steps, never another step's
 -- outputs, whatever lies on disk; so the key of a step cannot depend on what else ran.
+local artifacts = require("orrery.run.artifacts")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local temp = require("orrery.run.temp")
@@ -68,7 +69,7 @@ local function render_specs(specs, ctx)
           dir = spec.dir, optional = spec.optional }
       end
     else
-      v = tostring(v)
+      v = artifacts.here(ctx.run.id, tostring(v))
       out[#out + 1] = { path = v == spec.path and v or fs.normal(v), name = spec.name,
         exclude = spec.exclude, glob = spec.glob, dir = spec.dir, optional = spec.optional }
     end
@@ -148,6 +149,8 @@ local function expand_all(run, step, specs)
     local kind = spec.exclude and "exclude" or kind_of(run, spec)
     if kind == "file" then
       per_spec[i] = spec.path
+    elseif kind == "dir" and artifacts.holds(spec.path) then
+      per_spec[i] = artifacts.files(run, spec.path)
     else
       local p = spec.path .. (kind == "dir" and "/**" or "")
       local group = spec.name or ""
@@ -224,6 +227,11 @@ function inputs.facts(run, files)
     if gone then
       d, modes[i] = gone.digest, gone.mode
     end
+    local known = not d and run.overlay and run.overlay[p]
+    if known then
+      d, modes[i] = known.digest, known.mode
+    end
+    p = artifacts.anywhere(run, p)
     facts[i] = d and { p, d, modes[i] and (modes[i] & 64) ~= 0 } or { p, false }
   end
   return facts

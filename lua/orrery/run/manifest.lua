@@ -1,4 +1,5 @@
 -- Builds the manifest of a step: every declared part of its key.
+local artifacts = require("orrery.run.artifacts")
 local errors = require("orrery.kernel.errors")
 local func = require("orrery.core.func")
 local fs = require("orrery.core.fs")
@@ -54,7 +55,7 @@ end
 local function needs_of(run, step)
   local out = {}
   for _, id in ipairs(step.needs) do
-    if not (step.implied and step.implied[id]) then
+    if not (step.implied and step.implied[id]) and not (step.control and step.control[id]) then
       out[id] = manifest.result_digest(run.results[id])
     end
   end
@@ -110,7 +111,9 @@ function manifest.build(run, step, ctx, parts, prepared, job)
   m.needs = needs_of(run, step)
   if #job.outputs > 0 then
     local list = {}
-    for i, o in ipairs(job.outputs) do list[i] = (o.exclude and "!" or "") .. o.path end
+    for i, o in ipairs(job.outputs) do
+      list[i] = (o.exclude and "!" or "") .. artifacts.anywhere(run, o.path)
+    end
     m.outputs = list
   end
   if next(ctx.with) then m.with = ctx.with end

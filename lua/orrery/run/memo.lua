@@ -2,6 +2,7 @@
 --
 -- Two levels: the base key leads to a few recorded input sets (headers of a depfile, files
 -- a function read); each set, digested now, gives a full key and its record.
+local artifacts = require("orrery.run.artifacts")
 local fs = require("orrery.core.fs")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
@@ -73,12 +74,14 @@ function memo.find(run, base, dynamic, space)
   local store = run.store
   if not store then return nil end
   space = space or SPACE
-  if not dynamic then return unpack(store:get(space, base)), base end
+  if not dynamic then
+    return artifacts.of_record(run, unpack(store:get(space, base))), base
+  end
   local sets = unpack(store:get(SETS, base))
   for _, set in ipairs(sets or {}) do
     local full = key.full(base, memo.facts(run, set))
     local record = unpack(store:get(space, full))
-    if record then return record, full end
+    if record then return artifacts.of_record(run, record), full end
   end
 end
 
@@ -179,6 +182,8 @@ function memo.collect(run, step, specs)
       patterns[#patterns + 1] = "!" .. spec.path
     elseif spec.glob then
       patterns[#patterns + 1] = spec.path
+    elseif st and st.type == "dir" and artifacts.holds(spec.path) then
+      for _, p in ipairs(artifacts.files(run, spec.path)) do add(p) end
     elseif st and st.type == "dir" then
       patterns[#patterns + 1] = spec.path .. "/**"
     elseif not st and not spec.optional then
@@ -201,12 +206,13 @@ function memo.collect(run, step, specs)
 end
 
 --- A digest over collected outputs.
+---@param run orrery.Run
 ---@param outputs table[]
 ---@return string
-function memo.outputs_digest(outputs)
+function memo.outputs_digest(run, outputs)
   local list = {}
   for i, o in ipairs(outputs) do
-    list[i] = { o.path, o.digest or "link:" .. o.link, o.mode & 64 ~= 0 }
+    list[i] = { artifacts.anywhere(run, o.path), o.digest or "link:" .. o.link, o.mode & 64 ~= 0 }
   end
   return key.of(list)
 end
@@ -271,6 +277,7 @@ function memo.store(run, base, set, record, opts)
       break
     end
   end
+  record.outputs = artifacts.for_record(run, record.outputs)
   put_text(run, record, "stdout")
   put_text(run, record, "stderr")
   local facts = set and memo.facts(run, set)

@@ -40,8 +40,8 @@ function outcome.register(run, step, outputs)
 end
 
 --- What dependants' keys take from a result: its outputs, else its value, else its key.
-function outcome.digest(step, outputs, value, base)
-  if #outputs > 0 then return memo.outputs_digest(outputs) end
+function outcome.digest(run, step, outputs, value, base)
+  if #outputs > 0 then return memo.outputs_digest(run, outputs) end
   if step.normalize then value = step.normalize(value) end
   if value ~= nil then return key.of({ value = value }) end
   return base

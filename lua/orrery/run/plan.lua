@@ -1,5 +1,6 @@
 -- What a run would do: a verdict for each step. "run" and "hit" never differ from the
 -- run that follows; what hangs on a step that runs is "maybe", and says after which.
+local artifacts = require("orrery.run.artifacts")
 local exec = require("orrery.run.exec")
 local errors = require("orrery.kernel.errors")
 local fanout = require("orrery.run.fanout")
@@ -20,7 +21,7 @@ local plan = {}
 -- Nothing is written by looking: no run directory, and no cache where none is.
 local function open(run)
   run.journal = { emit = function() end, hit = function() end }
-  run.id, run.dir = "plan", run.root .. "/.orrery"
+  run.id, run.dir = "<plan>", run.root .. "/.orrery"
   run.loop = run.opts.loop or loop.new(run.opts.core)
   run.index = fs.stat(run.root .. "/.orrery") and state.index(run.root)
     or index.open(run.root .. "/.orrery/index")
@@ -66,7 +67,9 @@ local function note_hit(at, node, record)
   for i, o in ipairs(record.outputs) do paths[i] = o.path end
   run.results[node.id] = { ok = true, status = "ok", value = record.value, outputs = paths,
     digest = record.digest, stdout = record.stdout, exit = record.exit, seconds = 0 }
-  if not memo.clean(run, node, record) then at.stirs[node.id] = node.id end
+  if not artifacts.promise(run, record) and not memo.clean(run, node, record) then
+    at.stirs[node.id] = node.id
+  end
 end
 
 local function probe(at, node)

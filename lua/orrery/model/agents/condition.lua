@@ -61,7 +61,8 @@ local function next_token(text, i)
     local word = words[name:lower()]
     return { kind = word or "name", value = name }, e2
   end
-  local op = text:match("^[=!<>]=", i) or text:match("^[|&][|&]", i) or text:match("^[%(%)%.,<>=!]", i)
+  local op = text:match("^[=!<>]=", i) or text:match("^[|&][|&]", i)
+    or text:match("^[%(%)%.,<>=!]", i)
   if not op then refuse(text, ("'%s' is not understood"):format(text:sub(i, i))) end
   return { kind = symbols[op] or op, value = op }, i + #op
 end

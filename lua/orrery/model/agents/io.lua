@@ -178,7 +178,8 @@ local function declare(s, agent_io)
   s.inputs, s.input_names, s.outputs, s.output_names = {}, {}, {}, {}
   for _, one in ipairs(agent_io.inputs) do
     if one.path and one.name ~= "artifact-registry.json" then
-      s.inputs[#s.inputs + 1] = spec(one.path, one.optional or one.from == nil or nil)
+      s.inputs[#s.inputs + 1] = spec(one.path, one.optional or one.from == nil or nil,
+        one.directory)
     end
   end
   for _, o in ipairs(agent_io.outputs) do

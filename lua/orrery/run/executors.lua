@@ -1,0 +1,96 @@
+-- What executes an agent role: --agent NAME=CMD, or `agents` of orrery.lua; "*" for all.
+-- What the command line says counts before the file, a name before "*".
+local errors = require("orrery.kernel.errors")
+local proc = require("orrery.core.proc")
+local sorted = require("orrery.kernel.sorted")
+
+local executors = {}
+
+---@class orrery.Executor
+---@field argv? string[]
+---@field shown string
+---@field mock? boolean       made up in this process
+---@field reads? "request"    it reads nothing but its request
+---@field env? table<string, string>
+
+local function from_text(text)
+  if text == "mock" then return { mock = true, shown = "mock", reads = "request" } end
+  local argv = proc.split(text)
+  if argv and #argv > 0 then return { argv = argv, shown = text } end
+  return { argv = { "/bin/sh", "-c", text }, shown = text }
+end
+
+local function quoted(argv)
+  local out = {}
+  for i, word in ipairs(argv) do out[i] = proc.quote(word) end
+  return table.concat(out, " ")
+end
+
+local function refuse(role, text, hint)
+  errors.raise("usage", ("agents: '%s' %s"):format(role, text), { hint = hint })
+end
+
+local function from_config(role, v)
+  if type(v) == "string" then return from_text(v) end
+  if type(v) ~= "table" then refuse(role, "is no executor", "write { run = { \"cmd\" } }") end
+  if v.http then
+    refuse(role, "has http, which needs a command here", "write run = { \"curl\", … }")
+  end
+  local out
+  if type(v.run) == "string" then
+    out = from_text(v.run)
+  elseif type(v.run) == "table" and type(v.run[1]) == "string" then
+    out = { argv = v.run, shown = quoted(v.run) }
+  else
+    refuse(role, "has no run", "write { run = { \"cmd\", \"arg\" } }")
+  end
+  out.reads, out.env = v.reads or out.reads, v.env
+  return out
+end
+
+--- The executor of a role, or nil.
+---@param run orrery.Run
+---@param role string
+---@return orrery.Executor?
+function executors.find(run, role)
+  run.executors = run.executors or {}
+  local known = run.executors[role]
+  if known ~= nil then return known or nil end
+  local given, config = run.opts.agents or {}, run.config and run.config.agents or {}
+  local found
+  for _, name in ipairs { role, "*" } do
+    if not found and given[name] then found = from_text(given[name]) end
+  end
+  for _, name in ipairs { role, "*" } do
+    if not found and config[name] ~= nil then found = from_config(name, config[name]) end
+  end
+  run.executors[role] = found or false
+  return found
+end
+
+--- Raises the error that says how to configure executors for roles.
+---@param roles string[]
+function executors.refuse(roles)
+  local one = roles[1]
+  errors.raise("usage", ("no executor is configured for the agent%s %s\n"
+    .. "  configure one: --agent %s=CMD or --agent '*=CMD'; or in orrery.lua: agents = { [%q] = "
+    .. "{ run = { \"cmd\" } } }\n"
+    .. "  to try the workflow without one: --agent mock"):format(#roles == 1 and "" or "s",
+    table.concat(roles, ", "), one, one), { exit = 2 })
+end
+
+--- Before a run: every role of its steps must have an executor.
+---@param run orrery.Run
+---@param chosen table<string, true>?
+function executors.check(run, chosen)
+  local missing = {}
+  for _, step in ipairs(run.workflow.steps) do
+    local role = step.kind == "agent" and (not chosen or chosen[step.id]) and step.action
+    if role and not role:find("{{", 1, true) and not executors.find(run, role) then
+      missing[role] = true
+    end
+  end
+  if next(missing) then executors.refuse(sorted.keys(missing)) end
+end
+
+return executors

@@ -1,0 +1,143 @@
+-- The kind `agent`: a role that an executor plays. The executor gets one JSON request on its
+-- standard input, writes the outputs where the request says, and may answer with one JSON
+-- document as the last line of its standard output.
+local answer = require("orrery.steps.agent.answer")
+local artifacts = require("orrery.run.artifacts")
+local command = require("orrery.steps.run")
+local executors = require("orrery.run.executors")
+local fs = require("orrery.core.fs")
+local json = require("orrery.core.json")
+local mock = require("orrery.steps.agent.mock")
+local request = require("orrery.steps.agent.request")
+local template = require("orrery.model.template")
+local verdict = require("orrery.run.verdict")
+
+local agent = {}
+
+-- Who plays: the role, or one of its fallbacks after take_over.
+local function role_now(run, step)
+  return run.turns and run.turns[step.id] and run.turns[step.id].role or step.action
+end
+
+local function schema_digests(run, agent_io)
+  local out = {}
+  for _, s in ipairs(agent_io and agent_io.gate and agent_io.gate.schemas or {}) do
+    out[s.schema] = run.index:digest(run.root .. "/" .. s.schema) or false
+  end
+  return next(out) and out or nil
+end
+
+-- The key knows the role and its executor, not who took over nor what was fed back.
+local function parts_of(run, step, prompt, executor)
+  local io = step.agent_io
+  local parts = { agent = step.action, prompt = prompt, model = step.model,
+    executor = executor.shown, params = request.params(run, step),
+    schemas = schema_digests(run, io) }
+  if io then
+    parts.skill, parts.tool, parts.minimum = io.skill, io.tool, io.gate and io.gate.minimum
+  end
+  return parts
+end
+
+--- The parts of the key that belong to an agent.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param ctx table
+---@return table parts
+---@return table prepared
+function agent.prepare(run, step, ctx)
+  local role = role_now(run, step)
+  local executor = executors.find(run, role)
+  local first = executors.find(run, step.action) or executor
+  if not executor then executors.refuse({ role }) end
+  local prompt = step.prompt and template.render(step.prompt, ctx, "text") or ""
+  local parts = parts_of(run, step, prompt, first)
+  local doc = request.of(run, step, { ctx = ctx, role = role,
+    prompt = artifacts.here(run.id, prompt) })
+  return parts, { executor = executor, role = role, request = doc,
+    shown = ("%s: %s"):format(role, executor.shown),
+    program = first.argv and first.argv[1] or nil }
+end
+
+-- An agent needs its user's whole environment: where it is logged in, what it pays with.
+local function env_of(run, executor, job)
+  local vars = {}
+  for k, v in pairs(run.process_env) do vars[k] = v end
+  for k, v in pairs(job.vars) do vars[k] = v end
+  for k, v in pairs(executor.env or {}) do vars[k] = tostring(v) end
+  vars.ORRERY_ARTIFACTS = run.root .. "/" .. artifacts.dir(run)
+  local list = {}
+  for k, v in pairs(vars) do list[#list + 1] = k .. "=" .. v end
+  table.sort(list)
+  return list
+end
+
+local function perform(run, step, prepared, job)
+  local executor = prepared.executor
+  if executor.mock then return mock.perform(run, prepared.request) end
+  local came = command.execute(run, step, { argv = executor.argv }, { env = env_of(run, executor,
+    job), cwd = job.cwd, timeout = job.timeout, attempt = job.attempt,
+    stdin = json.encode(prepared.request) .. "\n" })
+  return answer.take(came)
+end
+
+local function missing_outputs(prepared)
+  local missing = {}
+  for _, o in ipairs(prepared.request.outputs) do
+    if not o.optional and not fs.lstat(o.path) then missing[#missing + 1] = o.name end
+  end
+  if #missing == 0 then return nil end
+  local text = ("%s did not write %s"):format(prepared.role, table.concat(missing, ", "))
+  return { class = "outputs", message = text, feedback = { text } }
+end
+
+-- The registry as the run has it now, for who reads it.
+local function write_registry(run, step)
+  for _, one in ipairs(step.agent_io and step.agent_io.inputs or {}) do
+    if one.name == "artifact-registry.json" and run.registry and not one.from then
+      run.registry:save(run.root .. "/" .. artifacts.here(run.id, one.path))
+    end
+  end
+end
+
+--- Executes; suspends until the agent has answered.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param prepared table
+---@param job table
+---@return table outcome
+function agent.execute(run, step, prepared, job)
+  prepared.request.attempt = job.attempt
+  fs.mkdir(run.root .. "/" .. artifacts.dir(run))
+  write_registry(run, step)
+  local came = perform(run, step, prepared, job)
+  if came.error then return came end
+  came.error = missing_outputs(prepared)
+    or verdict.of(run, step, prepared.role, came.value, function(path)
+      return artifacts.here(run.id, path)
+    end)
+  return came
+end
+
+local final = { cancelled = true, budget = true, approval = true }
+
+--- Names who tries next when the tries of an agent are used up: the next of its fallbacks,
+--- each of them once. nil: nobody.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param came table
+---@return string?
+function agent.take_over(run, step, came)
+  local list = step.agent_io and step.agent_io.fallback
+  if not list or final[came.error.class] then return nil end
+  run.turns = run.turns or {}
+  local turn = run.turns[step.id] or { at = 0 }
+  run.turns[step.id] = turn
+  repeat
+    turn.at = turn.at + 1
+    turn.role = list[turn.at]
+  until turn.role == nil or executors.find(run, turn.role)
+  return turn.role
+end
+
+return agent

@@ -1,0 +1,59 @@
+-- The agent of `--agent mock`: it writes what a step declares, made up from the schemas, so
+-- that a workflow can be tried out and its order seen. It knows nothing.
+local fs = require("orrery.core.fs")
+local json = require("orrery.core.json")
+local null = require("orrery.core.pack").null
+local sample = require("orrery.knowledge.sample")
+
+local mock = {}
+
+local function schema_of(path)
+  local text = path ~= null and path and fs.read(path)
+  local schema = text and json.decode(text)
+  return type(schema) == "table" and schema or nil
+end
+
+local function raise_scores(v, minimum)
+  for _, name in ipairs { "overall_score", "score" } do
+    if type(v[name]) == "number" and v[name] < minimum then v[name] = minimum end
+  end
+  if v.overall_score == nil and v.score == nil then v.overall_score = minimum end
+end
+
+local function json_for(doc, o)
+  local schema = schema_of(o.schema)
+  local v = schema and sample.of(schema, doc.params)
+    or { step = doc.step, role = doc.role, name = o.name }
+  if doc.gate and o.primary and type(v) == "table" then raise_scores(v, doc.gate.minimum_score) end
+  return json.encode(v, { indent = 2, lossy = true }) .. "\n"
+end
+
+--- The text a mock agent writes for one output.
+---@param doc table the request
+---@param o table one of its outputs
+---@return string
+function mock.text(doc, o)
+  if o.path:find("%.json$") then return json_for(doc, o) end
+  return ("# %s\n\nMade up by the mock agent for step %s (%s).\n"):format(o.name, doc.step,
+    doc.role)
+end
+
+--- Plays a step.
+---@param _ orrery.Run
+---@param doc table the request
+---@return table came
+function mock.perform(_, doc)
+  for _, o in ipairs(doc.outputs) do
+    local path = o.kind == "directory" and o.path .. "/README.md" or o.path
+    fs.mkdir(path:match("^(.*)/"))
+    local ok, why = fs.write_atomic(path, mock.text(doc, o))
+    if not ok then
+      return { exit = 1, stdout = "", stderr = "", error = { class = "outputs",
+        message = why.message } }
+    end
+  end
+  return { exit = 0, stdout = ("mock %s: %d outputs\n"):format(doc.role, #doc.outputs),
+    stderr = "" }
+end
+
+return mock
