@@ -104,8 +104,15 @@ static int l_append(lua_State *L)
     size_t n;
     const char *path = orr_check_path(L, 1);
     const char *bytes = luaL_checklstring(L, 2, &n);
+    int sync = 0;
+    if (!lua_isnoneornil(L, 3)) {
+        luaL_checktype(L, 3, LUA_TTABLE);
+        orr_check_options(L, 3, (const char *[]){"sync", NULL});
+        lua_getfield(L, 3, "sync");
+        sync = lua_toboolean(L, -1);
+    }
     struct orr_err e;
-    return answer(L, orr_files_append(path, bytes, n, &e), &e);
+    return answer(L, orr_files_append(path, bytes, n, sync, &e), &e);
 }
 
 static const char *type_name(mode_t mode)

@@ -132,12 +132,12 @@ int orr_files_write(const char *path, const void *bytes, size_t n, int mode,
     return rc;
 }
 
-int orr_files_append(const char *path, const void *bytes, size_t n,
+int orr_files_append(const char *path, const void *bytes, size_t n, bool sync,
                      struct orr_err *e)
 {
     int rc = 0;
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0 || write_all(fd, bytes, n) < 0)
+    if (fd < 0 || write_all(fd, bytes, n) < 0 || (sync && fdatasync(fd) < 0))
         rc = orr_err_errno(e, errno, "cannot append to %s", path);
     if (fd >= 0)
         close(fd);

@@ -26,8 +26,9 @@ int orr_files_read(const char *path, size_t limit, struct orr_buf *out,
 int orr_files_write(const char *path, const void *bytes, size_t n, int mode,
                     bool sync, struct orr_err *e);
 
-/* Appends, creating the file; follows symlinks. */
-int orr_files_append(const char *path, const void *bytes, size_t n,
+/* Appends, creating the file; follows symlinks. With 'sync' the bytes are on
+ * the disk when it returns. */
+int orr_files_append(const char *path, const void *bytes, size_t n, bool sync,
                      struct orr_err *e);
 
 /* Adds the names in a directory, sorted by bytes, without "." and "..". */

@@ -86,7 +86,7 @@
 ---@field match fun(patterns: string|string[], path: string): boolean?, orrery.Err?   would glob take it? looks at no disk
 ---@field read fun(path: string, limit?: integer): string?, orrery.Err?   at most limit bytes; follows symlinks
 ---@field write_atomic fun(path: string, bytes: string, opts?: { mode?: integer, sync?: boolean }): true?, orrery.Err?   keeps the old file's mode; replaces a symlink
----@field append fun(path: string, bytes: string): true?, orrery.Err?
+---@field append fun(path: string, bytes: string, opts?: { sync?: boolean }): true?, orrery.Err?   sync: on the disk when it returns
 ---@field stat fun(path: string): core.Stat?, orrery.Err?   follows symlinks
 ---@field lstat fun(path: string): core.Stat?, orrery.Err?
 ---@field list fun(dir: string): string[]?, orrery.Err?  sorted names without . and ..

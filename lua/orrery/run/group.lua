@@ -375,7 +375,8 @@ local function run_finally(self)
       sched:skip(node, "stopped")
     else
       local result = sched:call(node)
-      if result.status ~= "ok" and not result.allowed and result.status ~= "skipped" then
+      local fine = result.ok or result.allowed or result.status == "skipped"
+      if not fine and not sched.run.killed then
         failure = failure or node
       end
     end

@@ -73,6 +73,15 @@ function journal.open(dir, opts)
   return self
 end
 
+--- A journal that is not written: its events only go to `take`.
+---@param now fun(): number
+---@param take fun(ev: orrery.JournalEvent)
+---@return orrery.Journal
+function journal.to(now, take)
+  return setmetatable({ now = now, began = now(), sinks = { take }, lines = {}, bytes = 0,
+    hits = {} }, Journal)
+end
+
 -- Moves a long or binary text to logs/<n>.
 local function spill(self, ev, name)
   local text = ev[name]
@@ -113,7 +122,7 @@ end
 local function put(self, ev)
   ev.v = journal.VERSION
   ev.t = math.floor((self.now() - self.began) * 1e6 + 0.5) / 1e6
-  if ev.ev ~= "output" then
+  if ev.ev ~= "output" and self.path then
     local line = line_of(self, ev)
     self.lines[#self.lines + 1] = line
     self.bytes = self.bytes + #line + 1

@@ -20,9 +20,9 @@ local plan = {}
 
 -- Nothing is written by looking: no run directory, and no cache where none is.
 local function open(run)
-  run.journal = { emit = function() end, hit = function() end }
-  run.id, run.dir = "<plan>", run.root .. "/.orrery"
   run.loop = run.opts.loop or loop.new(run.opts.core)
+  run.journal = journal.to(function() return run.loop:now() end, function() end)
+  run.id, run.dir = "<plan>", run.root .. "/.orrery"
   run.index = fs.stat(run.root .. "/.orrery") and state.index(run.root)
     or index.open(run.root .. "/.orrery/index")
   local dir = state.cache_dir(run.root, run.process_env)

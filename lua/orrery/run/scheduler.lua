@@ -230,9 +230,10 @@ end
 ---------------------------------------------------------------------------
 -- running
 
-local function raised(self, node, err)
+local function raised(self, node, err, began)
   local class = errors.is(err) and err.class or nil
   local result = results.failure(err, class, node.unit.allow_failure)
+  result.seconds = self.run.loop:now() - (began or self.run.loop:now())
   if node.kind == "step" then self.run.journal:finished(node.unit, result) end
   return result
 end
@@ -244,7 +245,7 @@ local function unit_done(task)
   node.task = nil
   local result = task.value
   if not task.ok then
-    result = raised(self, node, result)
+    result = raised(self, node, result, task.began)
   elseif type(result) ~= "table" then
     result = raised(self, node, errors.new("internal", "its kind returned no result"))
   end
@@ -297,7 +298,7 @@ local BODIES = { step = perform, group = perform_group, fan = perform_fan }
 
 local function spawn(self, node)
   local task = self.run.loop:task(node.id, node.perform or BODIES[node.kind], self, node)
-  task.node, task.on_end = node, unit_done
+  task.node, task.on_end, task.began = node, unit_done, self.run.loop:now()
   node.task = task
 end
 

@@ -113,17 +113,6 @@ local function outcome_of(step, event)
   return out
 end
 
--- Ends the child when the task that waits for it is cancelled.
-local function await_child(child)
-  local done = false
-  local _ <close> = setmetatable({}, { __close = function()
-    if not done then child:kill() end
-  end })
-  local event = loop.await(child.id)
-  done = true
-  return event
-end
-
 --- Executes; suspends until the command ended.
 ---@param r orrery.Run
 ---@param step orrery.Step
@@ -132,20 +121,17 @@ end
 ---@return table outcome exit, signal, stdout, stderr, value, cpu, rss, note, error
 function run.execute(r, step, prepared, job)
   local live = r.live and not step.tty
-  local child, why = r.loop.core:spawn({
+  local event, why = loop.child({
     argv = prepared.argv, env = job.env, cwd = job.cwd, timeout = job.timeout,
     stdin = step.tty and "inherit" or job.stdin, tty = step.tty or nil,
     output = step.tty and "inherit" or "capture", live = live or nil,
     tag = ("%s/%s/%d"):format(r.id, step.id, job.attempt),
-  })
-  if not child then
+  }, live and function(stream, data) r.live(step.id, stream, data) end or nil)
+  if not event then
     if not errors.is(why) then error(why, 0) end
     return why_not_started(prepared.argv, why)
   end
-  if live then
-    r.loop:on_output(child.id, function(stream, data) r.live(step.id, stream, data) end)
-  end
-  return outcome_of(step, await_child(child))
+  return outcome_of(step, event)
 end
 
 return run
