@@ -2,12 +2,14 @@
 -- back) and rates ({ 90000, per = "1m" }: a bucket that refills). A step that does not
 -- fit waits in the queue of what it lacks; smaller ones may overtake it a few times,
 -- then it is their turn to wait.
+local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
 local heap = require("orrery.run.heap")
 local kernel = require("orrery.kernel.loop")
 local memory = require("orrery.run.memory")
 local sorted = require("orrery.kernel.sorted")
 local sys = require("orrery.core.sys")
+local template = require("orrery.model.template")
 
 local resources = {}
 local Resources = {}
@@ -68,12 +70,11 @@ end
 
 -- What one step asks for, as name → number; nil when nothing that is limited.
 local function wanted(self, run, step, spec)
-  if type(spec) == "function" then
-    spec = spec(require("orrery.run.context").new(run, step, step.attempt))
-  end
+  local ctx = context.new(run, step, step.attempt)
+  if type(spec) == "function" then spec = spec(ctx) end
   local asks
-  for name, v in sorted.pairs(spec or {}) do
-    local pool, n = self.pools[name], amount(name, v)
+  for name, v in sorted.pairs(template.deep(spec or {}, ctx)) do
+    local pool, n = self.pools[name], amount(name, type(v) == "table" and v[1] or v)
     if not pool then
       self.unknown[name] = true
     elseif n > pool.capacity and pool.declared then
@@ -93,6 +94,9 @@ end
 ---@return string? problem
 function Resources:check(run, step)
   if type(step.resources) ~= "table" then return nil end
+  for _, v in pairs(step.resources) do
+    if type(v) == "string" and v:find("{{", 1, true) then return nil end
+  end
   local ok, err = kernel.try(wanted, self, run, step, step.resources)
   return not ok and errors.text(err) or nil
 end
@@ -104,26 +108,25 @@ local function refill(self, pool)
   pool.at = now
 end
 
-local function return_waiting(pool, n)
-  for _ = 1, n do
-    local w = pool.queue:pop()
-    if not w then return end
-    w.claimant:put_back(w.node)
+-- The pool that cannot give what is asked now, and how much that is.
+local function lacking(self, asks)
+  for name, n in pairs(asks) do
+    local pool = self.pools[name]
+    refill(self, pool)
+    if n > pool.free + 1e-9 then return pool, n end
+  end
+  if asks.mem and self.slots.running > 0
+    and memory.tight(self.gauge, asks.mem, self.loop:now()) then
+    return self.pools.mem, asks.mem
   end
 end
 
--- Wakes the queue of a rate when its first could be served.
-local function arm(self, pool, lacking)
-  if pool.armed then return end
-  pool.armed = true
-  self.timers = self.timers + 1
-  local id = self.loop.core:timer(lacking / pool.rate + 0.001)
-  self.loop:expect(id, function()
-    pool.armed = nil
-    self.timers = self.timers - 1
-    return_waiting(pool, PATIENCE)
-  end)
+local function take(self, node)
+  for name, n in pairs(node.asks) do self.pools[name].free = self.pools[name].free - n end
+  node.holds = node.asks
 end
+
+local arm
 
 local function park(self, pool, node, claimant, n)
   node.overtaken = node.overtaken or 0
@@ -131,17 +134,51 @@ local function park(self, pool, node, claimant, n)
   if pool.rate then arm(self, pool, n - pool.free) end
 end
 
--- The pool that does not let the node in now, if any.
-local function obstacle(self, node, asks)
-  for name, n in pairs(asks) do
-    local pool = self.pools[name]
-    refill(self, pool)
-    if n > pool.free + 1e-9 then return pool, n end
-    local first = pool.queue:peek()
-    if first and first.node ~= node then
-      if first.node.overtaken >= PATIENCE then return pool, n end
-      first.node.overtaken = first.node.overtaken + 1
+-- Gives to those that wait, in their order, as long as it suffices. What they are given
+-- is theirs from now on, though they may still have to wait for a place.
+local function serve(self, pool)
+  while true do
+    local w = pool.queue:peek()
+    if not w then return end
+    local node = w.node
+    if node.result then
+      pool.queue:pop()
+    else
+      local lack, n = lacking(self, node.asks)
+      if lack == pool then return n end
+      pool.queue:pop()
+      if lack then
+        park(self, lack, node, w.claimant, n)
+      else
+        take(self, node)
+        w.claimant:put_back(node)
+      end
     end
+  end
+end
+
+-- Serves the queue of a rate when its first can be.
+function arm(self, pool, n)
+  if pool.armed then return end
+  pool.armed = true
+  self.timers = self.timers + 1
+  self.loop:expect(self.loop.core:timer(n / pool.rate + 0.001), function()
+    pool.armed = nil
+    self.timers = self.timers - 1
+    local needs = serve(self, pool)
+    if needs then arm(self, pool, needs - pool.free) end
+  end)
+end
+
+-- A newcomer may overtake those that wait, but not for ever: the pool that keeps it.
+local function barred(self, asks)
+  for name in pairs(asks) do
+    local w = self.pools[name].queue:peek()
+    if w and w.node.overtaken >= PATIENCE then return self.pools[name] end
+  end
+  for name in pairs(asks) do
+    local w = self.pools[name].queue:peek()
+    if w then w.node.overtaken = w.node.overtaken + 1 end
   end
 end
 
@@ -162,44 +199,40 @@ end
 ---@return boolean
 ---@return any err
 function Resources:admit(node, claimant)
-  if node.kind ~= "step" then return true end
+  if node.kind ~= "step" or node.holds then return true end
   if node.asks == nil then
     local ok, asks = kernel.try(demand, self, node)
     if not ok then return false, asks end
     if not asks then return true end
     node.asks = asks
   end
-  local asks = node.asks
-  local pool, n = obstacle(self, node, asks)
-  if not pool and asks.mem and self.slots.running > 0
-    and memory.tight(self.gauge, asks.mem, self.loop:now()) then
-    pool, n = self.pools.mem, asks.mem
-  end
+  local pool, n = lacking(self, node.asks)
+  pool = pool or barred(self, node.asks)
   if pool then
-    park(self, pool, node, claimant, n)
+    park(self, pool, node, claimant, n or node.asks[pool.name])
     return false
   end
-  for name, k in pairs(asks) do self.pools[name].free = self.pools[name].free - k end
-  node.holds = asks
+  take(self, node)
   return true
 end
 
 --- Lets those try again that wait for memory to be less tight.
 function Resources:retry_memory()
-  return_waiting(self.pools.mem, PATIENCE)
+  serve(self, self.pools.mem)
 end
 
---- Gives back what a node holds; those that wait may try again.
+--- Gives back what a node holds; those that wait are served.
 ---@param node orrery.Node
 function Resources:release(node)
-  for name, n in pairs(node.holds) do
+  local held = node.holds
+  node.holds = nil
+  for name, n in pairs(held) do
     local pool = self.pools[name]
     if not pool.rate then
       pool.free = pool.free + n
-      return_waiting(pool, PATIENCE)
+      serve(self, pool)
     end
   end
-  node.holds = nil
 end
 
 return resources

@@ -163,6 +163,7 @@ local function process(self, node)
   if node.kind ~= "step" then announce(self, node) end
   if node.home then node.home:unit_ended(node, result) end
   node.state = "done"
+  if node.holds then self.slots.resources:release(node) end
   local owner = node.owner
   if owner and owner.transparent then
     owner.left = owner.left - 1
