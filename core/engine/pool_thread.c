@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 
+enum { REPEAT = 10000000 }; /* ns between signals to a cancelled job */
+
 static struct timespec when(uint64_t ns)
 {
     return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
@@ -186,17 +188,31 @@ static struct orr_pool_task *lose(struct orr_pool *p, struct orr_pool_worker *w)
     return stand_in;
 }
 
-/* The worker whose grace is over, or -1; 'next' gets the nearest deadline. */
+/* Interrupts a worker whose job was cancelled. */
+static void interrupt(const struct orr_pool *p, const struct orr_pool_worker *w)
+{
+    if (p->runner->signal && w->job)
+        pthread_kill(w->thread, p->runner->signal);
+}
+
+/* The worker whose grace is over, or -1; then 'next' is when to look again, 0:
+ * nothing is to be ended. A signal that came just before a read began to wait
+ * did not end it: so they are repeated. */
 static int overdue(const struct orr_pool *p, uint64_t *next)
 {
     uint64_t now = orr_clock_mono();
     *next = 0;
     for (int i = 0; i < p->nworkers; i++) {
-        uint64_t d = p->workers[i]->deadline;
-        if (d && d <= now)
+        const struct orr_pool_worker *w = p->workers[i];
+        if (!w->deadline)
+            continue;
+        if (w->deadline <= now)
             return i;
-        if (d && (!*next || d < *next))
-            *next = d;
+        uint64_t again = now + REPEAT;
+        uint64_t at = w->deadline < again ? w->deadline : again;
+        if (!*next || at < *next)
+            *next = at;
+        interrupt(p, w);
     }
     return -1;
 }
@@ -253,8 +269,7 @@ void orr_pool_stop(struct orr_pool *p, struct orr_pool_worker *w)
     if (!w->job)
         return;
     atomic_store(&w->job->pub.cancelled, true);
-    if (p->runner->signal)
-        pthread_kill(w->thread, p->runner->signal);
+    interrupt(p, w);
 }
 
 int orr_pool_wait_for_threads(struct orr_pool *p)

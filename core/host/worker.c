@@ -14,6 +14,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,7 +203,8 @@ static void replace_coroutines(lua_State *L)
 static void prepare_process(void)
 {
     on_exit(leave, NULL);
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    // No SA_RESTART: a read that waits ends with EINTR, and then the hook acts.
+    struct sigaction sa = {.sa_handler = on_signal};
     sigemptyset(&sa.sa_mask);
     sigaction(SIGURG, &sa, NULL);
 }
@@ -444,6 +446,8 @@ static void worker_run(void *ctx, const struct orr_pool_job *job,
     int status = lua_pcall(L, 0, 0, 1);
     w->running = NULL;
     lua_sethook(L, NULL, 0, 0);
+    if (is_cancelled(w))
+        sched_yield(); // takes a signal still under way, lest the next job does
     if (status != LUA_OK)
         report(L, w, status);
     lua_pushcfunction(L, protected_facts);

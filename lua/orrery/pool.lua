@@ -5,6 +5,9 @@ local errors = require("orrery.kernel.errors")
 local loop = require("orrery.kernel.loop")
 
 local pool = {}
+
+---@class orrery.Job
+---@field log? string  what the function printed, once it was awaited
 local Job = { __name = "orrery.job" }
 Job.__index = Job
 
