@@ -167,6 +167,19 @@ describe("json", function()
     assert.truthy(err.message:find('duplicate key "k3"', 1, true))
   end)
 
+  it("lets the last of equal keys count when asked", function()
+    local core = require("orrery.core.json")
+    local keys = { '"a":1' }
+    for i = 2, 40 do keys[i] = ('"k%d":%d'):format(i % 20, i) end
+    keys[41] = '"a":null'
+    local v = assert(core.decode("{" .. table.concat(keys, ",") .. "}", { last_wins = true }))
+    assert.are.equal(require("orrery.core.pack").null, v.a)
+    assert.are.equal(40, v.k0)
+    assert.are.equal(39, v.k19)
+    assert.are.equal(2, core.decode('{"b":1,"b":2}', { last_wins = true }).b)
+    assert.is_nil((core.decode('{"b":1,"b":2}', { last_wins = false })))
+  end)
+
   it("caps the depth", function()
     local function nest(n) return ("["):rep(n) .. ("]"):rep(n) end
     assert(json.decode(nest(128)))

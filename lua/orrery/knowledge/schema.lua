@@ -29,6 +29,15 @@ local MAX_PROBLEMS = 5
 ---@field keyword string
 ---@field message string     "expected string, got integer"
 
+---@class orrery.SchemaOptions
+---@field root? string      where paths start; default "."
+---@field dir? string       where other schemas are, found by path or by the $id they carry;
+---                         default: beside the schema's own file
+---@field base? string      the URI by which dir is known
+---@field formats? boolean  assert `format`
+---@field draft? string|integer  of schemas that name none; default "2020-12" with older lists
+---@field cache? table      keeps the validators; the caller's
+
 ---@class orrery.Validator
 ---@field name string        the schema's path, or "schema"
 ---@field remark? string     what is odd about the schema, though it works
@@ -91,7 +100,7 @@ local function compile(source, opts)
   if source.path then found.digests[source.path] = source.digest end
   local set = sets.new(found, { formats = opts.formats, draft = opts.draft })
   local address = source.path and found:address(source.path) or found.base
-    or uri.of_file((opts.dir or "") .. "/")
+    or uri.of_file(opts.dir and opts.dir .. "/" or "")
   set:add("", source.value, address, opts.draft, source.path)
   set:resolve()
   if #set.problems > 0 then return invalid(set, source.name) end
@@ -144,11 +153,7 @@ end
 --- that cannot work gives nil and an error that names every mistake with its place.
 --- schema.get("schemas/report.json", { root = root }):validate(value)
 ---@param given table|boolean|string
----@param opts? { root?: string, dir?: string, base?: string, formats?: boolean, draft?: string|integer, cache?: table }
----   root: where paths start, default "."; dir: where other schemas are, by path or by the $id
----   they carry (default: beside the schema's file); base: the URI by which dir is known;
----   formats: assert `format`; draft: of schemas that name none ("4" … "2020-12", default
----   the newest, with what older ones wrote); cache: a table that keeps the validators
+---@param opts? orrery.SchemaOptions
 ---@return orrery.Validator?
 ---@return orrery.Err? err
 function schema.get(given, opts)

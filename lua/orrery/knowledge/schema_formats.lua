@@ -206,7 +206,7 @@ formats["uri-template"] = function(s)
     fine = fine and is_expression(e)
     return ""
   end)
-  return fine and not rest:find('[%c "\'<>\\^`{|}]')
+  return fine and not rest:find('[%c "<>\\^`{|}]')
     and not rest:gsub("%%%x%x", ""):find("%", 1, true)
 end
 

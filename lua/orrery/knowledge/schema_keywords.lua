@@ -6,7 +6,10 @@ local generic = require("orrery.knowledge.schema_generic")
 local objects = require("orrery.knowledge.schema_objects")
 local scalars = require("orrery.knowledge.schema_scalars")
 
-local function asserts(kind, name, make) return { name, kind = kind, make = make, asserts = true } end
+local function asserts(kind, name, make)
+  return { name, kind = kind, make = make, asserts = true }
+end
+
 local function applies(kind, make, ...) return { kind = kind, make = make, ... } end
 
 return {

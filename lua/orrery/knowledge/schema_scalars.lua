@@ -1,6 +1,5 @@
 -- Keywords for numbers and strings. A comparison with NaN fails, whatever the bound.
 local context = require("orrery.knowledge.schema_context")
-local formats = require("orrery.knowledge.schema_formats")
 local values = require("orrery.knowledge.schema_values")
 local words = require("orrery.knowledge.schema_words")
 
@@ -79,7 +78,8 @@ end
 
 function scalars.format(set, schema, draft)
   local name = schema.format
-  local test = (set.formats or draft.formats) and formats[name]
+  local test = (set.formats or draft.formats)
+    and require("orrery.knowledge.schema_formats")[name]
   return function(v, ctx)
     return not test or test(v) or fail(ctx, schema, "format", words.format, v, name)
   end

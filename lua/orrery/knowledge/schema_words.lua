@@ -14,6 +14,7 @@ local LONGEST = 60
 function words.show(v)
   local kind = type(v)
   if kind == "function" or kind == "userdata" or kind == "thread" then return "a " .. kind end
+  if v ~= v then return "nan" end
   local s = json.encode(v, { lossy = true }) or (kind == "number" and tostring(v)) or kind
   if #s <= LONGEST then return s end
   local cut = utf8.offset(s, 0, LONGEST - 2) or LONGEST - 2

@@ -28,13 +28,15 @@ local function feedback_of(list)
   return out
 end
 
-local function against(run, schema, value, what)
+-- Validators stay as long as the run. decoded: {} is an object, as JSON means it.
+local function against(run, schema, value, what, decoded)
   local schemas = require("orrery.knowledge.schema")
-  local validator, why = schemas.get(schema, { root = run.root })
+  run.schemas = run.schemas or {}
+  local validator, why = schemas.get(schema, { root = run.root, cache = run.schemas })
   if not validator then
     return { class = "schema", message = ("%s: %s"):format(what, why.message), unusable = true }
   end
-  local ok, list = validator:validate(value)
+  local ok, list = validator:validate(value, { decoded = decoded })
   if ok then return nil end
   return { class = "schema", message = ("%s does not fit its schema: %s"):format(what, say(list)),
     feedback = feedback_of(list) }
@@ -53,7 +55,7 @@ function gate.file(run, path, schema)
     return { class = "schema", message = ("%s is not JSON: %s"):format(path, why.message),
       feedback = { why.message } }
   end
-  return against(run, schema, value, path)
+  return against(run, schema, value, path, true)
 end
 
 local function custom(run, check, ctx)

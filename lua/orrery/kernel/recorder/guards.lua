@@ -120,7 +120,26 @@ local function hash(rec, real)
   return out
 end
 
-local special = { ["orrery.fs"] = files, ["orrery.core.fs"] = files,
+-- A schema's own file and those it refers to count as read.
+local function schema(rec, real)
+  local out = {}
+  function out.get(given, opts)
+    local seen = {}
+    for k, v in pairs(opts or {}) do seen[k] = v end
+    local root = seen.root or "."
+    seen.root = rec.now:at(root)
+    local validator = real.get(given, seen)
+    for path in pairs(validator.files) do
+      rec.now:file(path:sub(1, 1) == "/" and path or root .. "/" .. path)
+    end
+    return validator
+  end
+  function out.validate(value, given, opts) return out.get(given, opts):validate(value) end
+  return out
+end
+
+local special = { ["orrery.schema"] = schema,
+  ["orrery.fs"] = files, ["orrery.core.fs"] = files,
   ["orrery.hash"] = hash, ["orrery.core.hash"] = hash }
 
 --- One of Orrery's modules, as a job may see it.
