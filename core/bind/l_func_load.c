@@ -197,6 +197,16 @@ static void decode_string(struct decoder *d)
     lua_pushlstring(d->L, s, n);
 }
 
+static void decode_word(lua_State *L, int tag)
+{
+    if (tag == ORR_FUNC_NIL)
+        lua_pushnil(L);
+    else if (tag == ORR_FUNC_NULL)
+        lua_pushlightuserdata(L, ORR_LUA_NULL);
+    else
+        lua_pushboolean(L, tag == ORR_FUNC_TRUE);
+}
+
 /* Pushes one value. */
 static void decode(struct decoder *d)
 {
@@ -204,16 +214,10 @@ static void decode(struct decoder *d)
     luaL_checkstack(L, 12, "captured values nest too deep");
     switch (*take(d, 1)) {
     case ORR_FUNC_NIL:
-        lua_pushnil(L);
-        break;
     case ORR_FUNC_FALSE:
-        lua_pushboolean(L, 0);
-        break;
     case ORR_FUNC_TRUE:
-        lua_pushboolean(L, 1);
-        break;
     case ORR_FUNC_NULL:
-        lua_pushlightuserdata(L, ORR_LUA_NULL);
+        decode_word(L, d->p[-1]);
         break;
     case ORR_FUNC_INT:
         lua_pushinteger(L, (lua_Integer)take_u64(d));

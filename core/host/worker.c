@@ -1,21 +1,10 @@
-/*
- * worker: one Lua state a thread, a fresh environment a job.
- *
- * Cancelling must end 'while true do pcall(loop) end' and cost nothing while
- * nobody cancels (a count hook that is always on makes Lua half as fast). So
- * the pool interrupts the thread by a signal, whose handler sets a count hook
- * of 1 on the coroutine that runs: the hook raises at every further
- * instruction, which no pcall survives. The hook counts for one coroutine only;
- * so resume and its like, replaced here, note who runs, and raise on in the
- * resumer.
- */
+/* worker: one Lua state a thread, a fresh environment a job. How a job is ended
+ * is in stop.c. */
 #include "host/worker.h"
 
 #include <lauxlib.h>
 #include <lua.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +15,7 @@
 #include "bind/l_func.h"
 #include "bind/value.h"
 #include "host/state.h"
+#include "host/stop.h"
 
 struct worker {
     lua_State *L;
@@ -33,13 +23,8 @@ struct worker {
     int begin, finish, configure; /* the recorder's, as registry references */
     uint64_t generation;          /* of the config the recorder has */
     struct orr_pool_result *out;
-    /* Read by the signal handler: what may be interrupted now. */
-    lua_State *volatile running;
-    const struct orr_pool_job *volatile job;
+    struct orr_stop stop;
 };
-
-/* The handler's only way to its thread's state. */
-static _Thread_local struct worker *volatile current;
 
 static const char task_key = 0; /* registry key, by address */
 
@@ -62,140 +47,8 @@ static void count_lost(int delta)
 
 static struct worker *worker_of(lua_State *L)
 {
-    return *(struct worker **)lua_getextraspace(L);
-}
-
-static bool is_cancelled(const struct worker *w)
-{
-    return w->job && atomic_load(&w->job->cancelled);
-}
-
-/* --- cancelling ----------------------------------------------------------- */
-
-static void stop_hook(lua_State *L, lua_Debug *ar);
-
-/* TSan delivers a signal no sooner than at the next call it intercepts, which a
- * loop in Lua never makes: there a hook is always on. */
-static void clear_hook(lua_State *L)
-{
-#ifdef __SANITIZE_THREAD__
-    lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1000);
-#else
-    lua_sethook(L, NULL, 0, 0);
-#endif
-}
-
-static int raise_cancelled(lua_State *L)
-{
-    struct orr_err e;
-    orr_err_set(&e, ORR_ECANCELLED, "cancelled");
-    orr_push_err(L, &e);
-    return lua_error(L);
-}
-
-/* Stays only while its job is cancelled: a coroutine kept by a module may meet
- * the next one with the hook still on. */
-static void stop_hook(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    if (is_cancelled(worker_of(L))) {
-        lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
-        raise_cancelled(L);
-    }
-    clear_hook(L);
-}
-
-/* lua_sethook is made to be called from signal handlers. */
-static void on_signal(int signo)
-{
-    (void)signo;
-    struct worker *w = current;
-    if (w && w->running && is_cancelled(w))
-        lua_sethook(w->running, stop_hook, LUA_MASKCOUNT, 1);
-}
-
-/* Who runs is 'L' again; if its job was cancelled meanwhile, it ends here. */
-static void back_in(lua_State *L, struct worker *w)
-{
-    w->running = L;
-    if (is_cancelled(w)) {
-        lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
-        raise_cancelled(L);
-    }
-}
-
-/* coroutine.resume and .close: upvalue 1 is the library's own. */
-static int l_enter(lua_State *L)
-{
-    lua_State *co = lua_tothread(L, 1);
-    struct worker *w = worker_of(L);
-    int n = lua_gettop(L);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    if (co)
-        w->running = co;
-    int rc = lua_pcall(L, n, LUA_MULTRET, 0);
-    back_in(L, w);
-    return rc == LUA_OK ? lua_gettop(L) : lua_error(L);
-}
-
-/* Raises in 'L' the error that ended 'co', or kept it from starting. */
-static int rethrow(lua_State *L, lua_State *co, struct worker *w)
-{
-    int status = lua_status(co);
-    if (status != LUA_OK && status != LUA_YIELD)
-        lua_resetthread(co);
-    lua_xmove(co, L, 1); // … error
-    back_in(L, w);
-    if (lua_type(L, -1) == LUA_TSTRING) {
-        luaL_where(L, 1);
-        lua_insert(L, -2);
-        lua_concat(L, 2);
-    }
-    return lua_error(L);
-}
-
-/* What coroutine.wrap returns: upvalue 1 is the coroutine. */
-static int l_wrapped(lua_State *L)
-{
-    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-    struct worker *w = worker_of(L);
-    int n = lua_gettop(L), got = 0;
-    luaL_argcheck(L, lua_checkstack(co, n), 1, "too many arguments");
-    lua_xmove(L, co, n);
-    w->running = co;
-    int rc = lua_resume(co, L, n, &got);
-    if (rc != LUA_OK && rc != LUA_YIELD)
-        return rethrow(L, co, w);
-    w->running = L;
-    luaL_checkstack(L, got, "too many results");
-    lua_xmove(co, L, got);
-    back_in(L, w);
-    return got;
-}
-
-static int l_wrap(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_State *co = lua_newthread(L);
-    lua_pushvalue(L, 1);
-    lua_xmove(L, co, 1);
-    lua_pushcclosure(L, l_wrapped, 1);
-    return 1;
-}
-
-static void replace_coroutines(lua_State *L)
-{
-    static const char *const entering[] = {"resume", "close", NULL};
-    lua_getglobal(L, "coroutine");
-    for (const char *const *name = entering; *name; name++) {
-        lua_getfield(L, -1, *name);
-        lua_pushcclosure(L, l_enter, 1);
-        lua_setfield(L, -2, *name);
-    }
-    lua_pushcfunction(L, l_wrap);
-    lua_setfield(L, -2, "wrap");
-    lua_pop(L, 1);
+    return (struct worker *)((char *)orr_stop_of(L) -
+                             offsetof(struct worker, stop));
 }
 
 /* --- opening and closing -------------------------------------------------- */
@@ -203,10 +56,7 @@ static void replace_coroutines(lua_State *L)
 static void prepare_process(void)
 {
     on_exit(leave, NULL);
-    // No SA_RESTART: a read that waits ends with EINTR, and then the hook acts.
-    struct sigaction sa = {.sa_handler = on_signal};
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGURG, &sa, NULL);
+    orr_stop_catch();
 }
 
 static int take_method(lua_State *L, const char *name)
@@ -220,7 +70,7 @@ static void open_recorder(lua_State *L, struct worker *w)
 {
     if (w->begin)
         return;
-    replace_coroutines(L);
+    orr_stop_replace_coroutines(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "orrery.kernel.recorder");
     lua_call(L, 1, 1); // recorder
@@ -235,8 +85,7 @@ static void open_recorder(lua_State *L, struct worker *w)
 static void worker_close(void *ctx)
 {
     struct worker *w = ctx;
-    w->running = NULL;
-    current = NULL;
+    orr_stop_detach(&w->stop);
     if (w->L)
         lua_close(w->L);
     orr_entries_fini(&w->es);
@@ -253,8 +102,7 @@ static void *worker_open(void)
         worker_close(w);
         return NULL;
     }
-    *(struct worker **)lua_getextraspace(w->L) = w;
-    current = w;
+    orr_stop_attach(&w->stop, w->L);
     return w;
 }
 
@@ -335,7 +183,7 @@ static int fail_with(lua_State *L, const struct orr_err *e)
 
 static void configure(lua_State *L, struct worker *w)
 {
-    const struct orr_pool_config *c = w->job->config;
+    const struct orr_pool_config *c = w->stop.job->config;
     struct orr_err e;
     if (c->generation == w->generation)
         return;
@@ -362,11 +210,11 @@ static void note_task(lua_State *L)
 static int protected_run(lua_State *L)
 {
     struct worker *w = worker_of(L);
-    const struct orr_pool_job *job = w->job;
+    const struct orr_pool_job *job = w->stop.job;
     struct orr_err e;
     lua_pushnil(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &task_key);
-    back_in(L, w);
+    orr_stop_arm(&w->stop, L);
     open_recorder(L, w);
     configure(L, w);
     lua_rawgeti(L, LUA_REGISTRYINDEX, w->begin);
@@ -384,9 +232,9 @@ static int protected_run(lua_State *L)
         lua_rawgeti(L, 3, i);
     lua_remove(L, 3);  // env fn arg…
     lua_call(L, n, 1); // env value
-    w->running = NULL;
-    if (is_cancelled(w))
-        return raise_cancelled(L);
+    orr_stop_disarm(&w->stop, L);
+    if (orr_stop_wanted(&w->stop))
+        return orr_stop_raise(L);
     if (orr_value_pack(L, -1, "result", &w->out->value, &w->es, &e) < 0)
         return fail_with(L, &e);
     if (w->out->value.len > ORR_POOL_BYTES) {
@@ -412,9 +260,9 @@ static int protected_facts(lua_State *L)
 /* The error on top of the stack, written to the result; pops it. */
 static void report(lua_State *L, struct worker *w, int status)
 {
-    w->out->rc = is_cancelled(w)        ? ORR_ECANCELLED
-                 : status == LUA_ERRMEM ? ORR_ENOMEM
-                                        : ORR_EINVAL;
+    w->out->rc = orr_stop_wanted(&w->stop) ? ORR_ECANCELLED
+                 : status == LUA_ERRMEM    ? ORR_ENOMEM
+                                           : ORR_EINVAL;
     orr_buf_clear(&w->out->value);
     if (status == LUA_ERRMEM || !lua_istable(L, -1)) {
         lua_pop(L, 1);
@@ -438,27 +286,23 @@ static void worker_run(void *ctx, const struct orr_pool_job *job,
     }
     lua_State *L = w->L;
     w->out = out;
-    w->job = job;
     lua_settop(L, 0);
-    clear_hook(L);
+    orr_stop_begin(&w->stop, L, job);
     lua_pushcfunction(L, explain);
     lua_pushcfunction(L, protected_run);
     int status = lua_pcall(L, 0, 0, 1);
-    w->running = NULL;
-    lua_sethook(L, NULL, 0, 0);
-    if (is_cancelled(w))
-        sched_yield(); // takes a signal still under way, lest the next job does
+    orr_stop_disarm(&w->stop, L);
     if (status != LUA_OK)
         report(L, w, status);
     lua_pushcfunction(L, protected_facts);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK)
         orr_buf_clear(&out->facts);
     lua_settop(L, 0);
-    w->job = NULL;
+    orr_stop_end(&w->stop);
 }
 
 const struct orr_pool_runner orr_worker_runner = {.open = worker_open,
                                                   .run = worker_run,
                                                   .close = worker_close,
                                                   .lost = count_lost,
-                                                  .signal = SIGURG};
+                                                  .signal = ORR_STOP_SIGNAL};
