@@ -106,7 +106,9 @@ local function joined(root, schema)
   local required, properties = {}, {}
   local parts = { schema }
   for _, part in ipairs(schema.allOf or {}) do
-    parts[#parts + 1] = part["$ref"] and resolve(root, part["$ref"]) or part
+    part = part["$ref"] and resolve(root, part["$ref"]) or part
+    parts[#parts + 1] = part
+    if type(part["then"]) == "table" then parts[#parts + 1] = part["then"] end
   end
   for _, part in ipairs(parts) do
     for _, name in ipairs(part.required or {}) do required[#required + 1] = name end

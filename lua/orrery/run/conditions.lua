@@ -26,6 +26,15 @@ local function upstream_failed(run, step)
   return false
 end
 
+-- The same doubt about several steps is said for the first of them.
+local function warn_once(run, step, text)
+  run.doubts = run.doubts or {}
+  if run.doubts[text] then return end
+  run.doubts[text] = true
+  run.journal:emit({ ev = "message", level = "warning", id = step.id, place = step.place,
+    text = ("step '%s': %s"):format(step.id, text) })
+end
+
 local function functions(run, step)
   return {
     success = function() return not upstream_failed(run, step) end,
@@ -33,10 +42,7 @@ local function functions(run, step)
     always = function() return true end,
     exists = function(path) return fs.stat(run.root .. "/" .. path) ~= nil end,
     environ = run.process_env,
-    warn = function(text)
-      run.journal:emit({ ev = "message", level = "warning", id = step.id, text = text,
-        place = step.place })
-    end,
+    warn = function(text) warn_once(run, step, text) end,
     changed = function(glob) return #require("orrery.git").changed(glob, run.opts.base) > 0 end,
   }
 end

@@ -46,16 +46,18 @@ end
 ---@param run orrery.Run
 ---@param path string relative to the root
 ---@param schema string|table
+---@param what? string its name for people
 ---@return table? err class "schema"; nil: it fits
-function gate.file(run, path, schema)
+function gate.file(run, path, schema, what)
+  what = what or path
   local text = fs.read(run.root .. "/" .. path)
-  if not text then return { class = "schema", message = path .. " is missing" } end
+  if not text then return { class = "schema", message = what .. " is missing" } end
   local value, why = json.decode(text, { name = path })
   if value == nil and why then
-    return { class = "schema", message = ("%s is not JSON: %s"):format(path, why.message),
+    return { class = "schema", message = ("%s is not JSON: %s"):format(what, why.message),
       feedback = { why.message } }
   end
-  return against(run, schema, value, path, true)
+  return against(run, schema, value, what, true)
 end
 
 local function custom(run, check, ctx)

@@ -25,7 +25,7 @@ local function check_schemas(run, g, list, here)
   for _, s in ipairs(g.schemas) do
     local path = here(s.path)
     if not (s.optional and not fs.stat(run.root .. "/" .. path)) then
-      local bad = gate.file(run, path, s.schema)
+      local bad = gate.file(run, path, s.schema, s.name)
       add(list, ("%s fits %s"):format(s.name, s.schema), bad == nil, bad and bad.message,
         bad and (bad.feedback or { bad.message }))
     end

@@ -29,17 +29,29 @@ local function all_of(trees)
   return out
 end
 
+-- A round follows only on one that ran.
+local function round_before_ran(entries, round, results)
+  for _, e in ipairs(entries) do
+    local r = e.round == round and results[e.id]
+    if r and r.status ~= "skipped" then return true end
+  end
+  return false
+end
+
 local function when(wf, s, e, entries, strict)
   local tree = all_of(e.trees)
   local artifacts, before = upstream(wf, s, entries)
   local round = e.round and e.round > 1 and e.round - 1 or 1
   return function(ctx)
+    if (e.round or 1) > 1 and not round_before_ran(entries, e.round - 1, ctx.results) then
+      return false
+    end
     local params = setmetatable({ iteration_count = round }, { __index = ctx.params })
     return truth.decide(tree, truth.view({ root = wf.root, run_id = ctx.run.id or "next",
       params = params, artifacts = artifacts, results = ctx.results, before = before,
       environ = ctx.environ or {}, strict = strict,
       warn = function(text)
-        if ctx.warn then ctx.warn(("step '%s': condition: %s"):format(s.id, text)) end
+        if ctx.warn then ctx.warn("condition: " .. text) end
       end }))
   end
 end
@@ -55,9 +67,8 @@ local function known(wf, path, artifacts)
   return false
 end
 
-local function check_names(wf, e, artifacts, report, strict)
+local function check_names(wf, e, artifacts, report, strict, said)
   if (e.round or 1) > 1 then return end
-  local said = {}
   for _, tree in ipairs(e.trees) do
     condition.each(tree, function(path)
       local name = table.concat(path, ".")
@@ -76,11 +87,13 @@ end
 ---@param report orrery.Messages
 ---@param opts { strict: boolean, inspect: boolean }
 function conditions.attach(wf, entries, report, opts)
+  local said = {}
   for _, e in ipairs(entries) do
     local s = wf.by_id[e.id]
     if s and s.kind and #e.trees > 0 then
       s.when = when(wf, s, e, entries, opts.strict)
-      check_names(wf, e, (upstream(wf, s, entries)), report, opts.strict and not opts.inspect)
+      check_names(wf, e, (upstream(wf, s, entries)), report, opts.strict and not opts.inspect,
+        said)
     end
   end
 end

@@ -168,12 +168,13 @@ local function plain(v)
 end
 
 -- Both as numbers, or both as ranks, or both as texts; nil when they do not compare.
-local function alike(a, b)
+local function alike(a, b, equality)
   local na, nb = tonumber(a), tonumber(b)
   if na and nb then return na, nb end
   if rank(a) and rank(b) then return rank(a), rank(b) end
   a, b = plain(a), plain(b)
-  if type(a) == "string" and type(b) == "string" then return a, b end
+  if type(a) ~= "string" or type(b) ~= "string" then return nil end
+  if equality or not rank(a) and not rank(b) then return a, b end
 end
 
 local compare = {
@@ -191,7 +192,7 @@ local function comparison(self, node)
     undefined(self, a == nil and node[1] or node[2])
     return false
   end
-  local x, y = alike(a, b)
+  local x, y = alike(a, b, node.op == "==" or node.op == "!=")
   if x == nil then
     self.warn(("%s cannot be compared with %s; it counts as false"):format(
       node[1].path and table.concat(node[1].path, ".") or "a value", tostring(plain(b))))

@@ -9,7 +9,7 @@ local mock = {}
 
 local function schema_of(path)
   local text = path ~= null and path and fs.read(path)
-  local schema = text and json.decode(text)
+  local schema = text and json.decode(text, { last_wins = true })
   return type(schema) == "table" and schema or nil
 end
 

@@ -1,0 +1,289 @@
+local errors = require("orrery.kernel.errors")
+local fs = require("orrery.core.fs")
+local load = require("orrery.model.load")
+local project = dofile("tests/lua/project.lua")
+
+local function flow(text, opts)
+  opts = opts or {}
+  opts.file = "x.yaml"
+  return project.load(text, opts)
+end
+
+local function says(text, opts)
+  opts = opts or {}
+  opts.file = "x.yaml"
+  return project.says(text, opts)
+end
+
+local function before(wf, id, of) return wf.graph:is_before(id, of) end
+
+local function sorted(list)
+  table.sort(list)
+  return list
+end
+
+describe("the agent dialect", function()
+  it("is recognised, and keeps the exact text of ids", function()
+    local wf = flow([[
+name: A Flow
+description: What it is for.
+steps:
+  - { step: 0.10, agent: planner, outputs: [a.json] }
+  - { step: 0.1, agent: qa, inputs: [a.json (from step 0.10)] }
+]])
+    assert.are.equal("agents", wf.form)
+    assert.are.equal("A Flow", wf.name)
+    assert.are.equal("agent", wf.by_id["0.10"].kind)
+    assert.are.same({ "0.10" }, wf.by_id["0.1"].needs)
+    assert.are.equal("settled", wf.top.policy.module)
+  end)
+
+  it("refuses a duplicate id instead of dropping a step", function()
+    assert.truthy(says([[
+steps:
+  - { step: 1, agent: a }
+  - { step: 1, agent: b }
+]]):find("x.yaml:3:5: error: duplicate id '1'", 1, true))
+  end)
+
+  it("orders by data, and an optional input does not block", function()
+    local wf = flow([[
+steps:
+  - { step: 1, agent: a, inputs: ["late.json (from step 3, if available)"] }
+  - { step: 2, agent: a, inputs: ["x.json (from step 1)"] }
+  - { step: 3, agent: a, outputs: [late.json] }
+]])
+    assert.are.same({ "3" }, wf.by_id["1"].after)
+    assert.are.same({}, wf.by_id["1"].needs)
+    assert.are.same({ "1" }, wf.by_id["2"].needs)
+    assert.truthy(wf.warnings[1].text:find("'2' reads x.json from step '1', which does not "
+      .. "declare it", 1, true))
+  end)
+
+  it("names a step that is not there, and a cycle", function()
+    assert.truthy(says([[
+steps:
+  - { step: 1, agent: a, inputs: [x.json (from step 11)] }
+]]):find("'1' reads x.json from step '11', which is not there", 1, true))
+    assert.truthy(says([[
+steps:
+  - { step: a, agent: a, inputs: [y.json (from step b)], outputs: [x.json] }
+  - { step: b, agent: a, inputs: [x.json (from step a)], outputs: [y.json] }
+]]):find("cycle: a → b → a", 1, true))
+  end)
+
+  it("puts a rating gate before every later step, but not before what it waits for", function()
+    local wf = flow([[
+steps:
+  - { step: 0, agent: planner, inputs: ["f.json (from step 0.5, optional)"], outputs: [p.json] }
+  - { step: 0.1, agent: rater, type: validation, inputs: [p.json (from step 0)] }
+  - { step: 0.5, agent: analyst, outputs: [f.json] }
+  - { step: 1, agent: dev }
+]])
+    assert.is_true(before(wf, "0.1", "1"))
+    assert.is_true(before(wf, "0.5", "0.1"))
+    assert.is_false(before(wf, "0.1", "0.5"))
+  end)
+
+  it("puts a publish step after all others", function()
+    local wf = flow([[
+steps:
+  - { step: 9, agent: o, skill: artifact-publisher, policy: auto-on-pass }
+  - { step: 1, agent: a }
+  - { step: 2, agent: a }
+]])
+    assert.are.same({ "1", "2" }, sorted(wf.by_id["9"].needs))
+  end)
+
+  it("makes one group of a parallel_group, and of neighbours that are parallel", function()
+    local wf = flow([[
+parallel_execution: { enabled: true, timeout_per_step: 1500 }
+steps:
+  - { step: 1, agent: a, parallel_group: 7, outputs: [a.json] }
+  - { step: 2, agent: a, parallel_group: 7, inputs: ["a.json (from step 1, optional)"] }
+  - { step: 3, agent: a, parallel: true }
+  - { step: 4, agent: a, parallel: true }
+]])
+    assert.are.equal(wf.by_id["1"].group, wf.by_id["2"].group)
+    assert.are.equal(wf.by_id["3"].group, wf.by_id["4"].group)
+    assert.are_not.equal(wf.by_id["1"].group, wf.by_id["3"].group)
+    assert.are.equal("settled", wf.by_id["1"].group.policy.module)
+    assert.is_false(before(wf, "1", "2"))
+    assert.are.equal(1.5, wf.by_id["4"].timeout)
+  end)
+
+  it("refuses a hard edge inside a group, unless asked to run it in order", function()
+    local text = [[
+steps:
+  - { step: 1, agent: a, parallel_group: g, outputs: [a.json] }
+  - { step: 2, agent: a, parallel_group: g, inputs: [a.json (from step 1)] }
+]]
+    local said = says(text)
+    assert.truthy(said:find("'2' reads a.json from '1', which runs beside it", 1, true))
+    assert.truthy(said:find("--sequential-fallback", 1, true))
+    local wf = project.with({ ["workflows/x.yaml"] = text }, function(root)
+      return load.file("workflows/x.yaml", { root = root, sequential_fallback = true })
+    end)
+    assert.is_true(before(wf, "1", "2"))
+  end)
+
+  it("goes in file order when parallel execution is off, and stops at once when told", function()
+    local wf = flow([[
+parallel_execution: { enabled: false, fail_fast: true }
+steps:
+  - { step: 1, agent: a, parallel_group: 1 }
+  - { step: 2, agent: a, parallel_group: 1 }
+  - { step: 3, agent: a }
+]])
+    assert.is_true(before(wf, "1", "2"))
+    assert.is_true(before(wf, "2", "3"))
+    assert.are.equal("fail_fast", wf.top.policy.module)
+  end)
+
+  it("gives typed values to whole templates, and names one without a value", function()
+    local text = [[
+inputs:
+  rounds: { type: number, default: 3 }
+  who: { type: string, required: true }
+steps:
+  - { step: 1, agent: "{{who}}", outputs: ["{{who}}-{{workflow_id}}.json", "out/{{lost}}.md"] }
+]]
+    local ok, e = pcall(flow, text)
+    assert.is_false(ok)
+    assert.are.equal("usage", e.code)
+    assert.truthy(e.message:find("param 'lost' is required (for {{lost}} of step 1)", 1, true))
+    assert.truthy(e.message:find("-p who=VALUE", 1, true))
+    local wf = flow(text, { params = { who = "qa", lost = "found", rounds = "5" } })
+    assert.are.equal("qa", wf.by_id["1"].action)
+    assert.are.equal(5, wf.values.rounds)
+    assert.are.equal("qa-x.json", wf.by_id["1"].agent_io.outputs[1].name)
+    assert.are.equal("out/found.md", wf.by_id["1"].outputs[2].path)
+  end)
+
+  it("asks for required inputs all at once", function()
+    local ok, e = pcall(flow, [[
+workflow_inputs: { required: [a, b], optional: [c] }
+steps: [ { step: 1, agent: x, inputs: [a, c] } ]
+]])
+    assert.is_false(ok)
+    assert.truthy(errors.text(e):find("'a' is required.*'b' is required"))
+  end)
+
+  it("keeps unknown keys as metadata at both levels", function()
+    local wf = flow([[
+trigger_keywords: [x]
+steps: [ { step: 1, agent: x, plan_mode_integration: true, on_failure: "go back" } ]
+]])
+    assert.are.same({ trigger_keywords = { "x" } }, wf.meta)
+    assert.are.same({ plan_mode_integration = true, on_failure = "go back" }, wf.by_id["1"].meta)
+  end)
+
+  it("says loudly which gates cannot be checked, and refuses them when strict", function()
+    local text = [[
+steps:
+  - step: 1
+    agent: x
+    outputs: [a.json]
+    validation: { schema: s/none.schema.json, gate: g/1.json }
+]]
+    assert.are.equal("x.yaml:5:27: warning: step '1': its gate is unchecked: the schema "
+      .. "s/none.schema.json is not there", says(text))
+    project.with({ ["workflows/x.yaml"] = text }, function(root)
+      assert.is_false(pcall(load.file, "workflows/x.yaml", { root = root, strict = true }))
+    end)
+    assert.are.equal("", says(text, { files = { ["s/none.schema.json"] = "{}" } }))
+  end)
+
+  it("refuses a condition it cannot read to its end", function()
+    assert.truthy(says([[
+steps: [ { step: 1, agent: x, condition: "a == true or b whatever comes" } ]
+]]):find("'whatever comes' is left over", 1, true))
+  end)
+
+  it("keeps outputs inside the root", function()
+    assert.truthy(says('steps: [ { step: 1, agent: x, outputs: ["../a.json"] } ]')
+      :find("error", 1, true))
+    assert.truthy(says('steps: [ { step: 1, agent: x, outputs: ["/etc/a.json"] } ]')
+      :find("error", 1, true))
+  end)
+
+  it("lets two steps make an artifact of one name, each its own", function()
+    local wf = flow([[
+steps:
+  - { step: 1, agent: x, outputs: [code] }
+  - { step: 2, agent: x, outputs: [code], inputs: [code (from step 1)] }
+]])
+    assert.are_not.equal(wf.by_id["1"].outputs[1].path, wf.by_id["2"].outputs[1].path)
+    assert.are.equal(wf.by_id["1"].outputs[1].path, wf.by_id["2"].inputs[1].path)
+  end)
+
+  it("unrolls an iteration into bounded rounds with a condition", function()
+    local wf = flow([[
+inputs: { most: { type: number, default: 3 } }
+steps:
+  - { step: 0, agent: x }
+  - { step: 1, agent: x, outputs: [score.json] }
+  - { step: 2, agent: x, inputs: [score.json (from step 1)], outputs: [final.json] }
+  - { step: 9, agent: x, policy: auto-on-pass }
+iteration:
+  max_iterations: "{{most}}"
+  loop_back_step: 1
+  condition: { type: and, checks: [ { field: final.ok, operator: "==", value: false } ] }
+]])
+    assert.is_not_nil(wf.by_id["2#3"])
+    assert.is_nil(wf.by_id["0#2"])
+    assert.is_nil(wf.by_id["1#4"])
+    assert.is_true(before(wf, "2", "1#2"))
+    assert.is_true(before(wf, "2#3", "9"))
+    assert.are.equal("1#2", wf.by_id["2#2"].agent_io.inputs[1].from)
+    assert.are.equal("function", type(wf.by_id["1#2"].when))
+    assert.is_nil(wf.by_id["1"].when)
+  end)
+
+  it("reads phases, with decisions as conditions and one phase after the other", function()
+    local wf = flow([[
+phases:
+  - phase: 0
+    steps: [ { step: 0.1, agent: p, outputs: [p.json] } ]
+  - phase: 1
+    decision:
+      type: has_ui
+      if_yes: [ { step: 1.1, agent: ux } ]
+      if_no: [ { skip_to: phase_3 } ]
+  - phase: 2
+    steps: [ { step: 2.1, agent: a } ]
+  - phase: 3
+    epic_loop: { story_loop: [ { step: 3.1, agent: dev } ] }
+]], { params = { has_ui = "true" } })
+    assert.is_true(before(wf, "0.1", "1.1"))
+    assert.is_true(before(wf, "2.1", "3.1"))
+    for _, id in ipairs { "1.1", "2.1" } do
+      assert.are.equal("function", type(wf.by_id[id].when))
+    end
+    assert.is_nil(wf.by_id["3.1"].when)
+  end)
+end)
+
+local corpus = "../shared/corpus/workflows"
+
+describe("the workflows people really wrote", function()
+  local names = fs.list(corpus)
+  if not names then
+    pending("are not here: " .. corpus)
+    return
+  end
+  for _, name in ipairs(names) do
+    it("load unchanged: " .. name, function()
+      local text = assert(fs.read(corpus .. "/" .. name))
+      local wf = flow(text, { inspect = true })
+      assert.are.equal("agents", wf.form)
+      local _, n = text:gsub("\n%s*%- step:", "")
+      local written = 0
+      for _, s in ipairs(wf.steps) do
+        if not s.id:find("#", 1, true) then written = written + 1 end
+      end
+      assert.are.equal(n, written)
+      assert.are.equal(#wf.steps, #wf.graph.order)
+    end)
+  end
+end)
