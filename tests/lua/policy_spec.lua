@@ -165,6 +165,19 @@ end]]
     assert.are.equal(301, exec.now.ap)
   end)
 
+  it("is offered units as they are written, whatever took long before", function()
+    local root = fakes.root()
+    local function once()
+      return fakes.run({ { id = "a", act = { takes = 1 } }, { id = "b", act = { takes = 9 } } },
+        { jobs = 1 }, { root = root, policy = function(g)
+          for s in g:ready() do g:start(s) end
+        end })
+    end
+    once()
+    local _, exec = once()
+    assert.are.same({ "a", "b" }, exec.started)
+  end)
+
   it("may fail the group with a text of its own", function()
     local record, exec = rollout(fakes.root(), true)
     assert.are.same({ "eu" }, exec.started)

@@ -368,7 +368,7 @@
 ---@field failed integer                  without allowed failures
 ---@field skipped integer
 ---@field winner? { id: string, value: any }   the first success
----@field ready fun(self, opts?: { order?: "priority"|"first"|"last"|fun(unit): number, ends?: fun(): boolean }): fun(): orrery.Step|orrery.Group?
+---@field ready fun(self, opts?: { order?: "first"|"priority"|"last"|fun(unit): number, ends?: fun(): boolean }): fun(): orrery.Step|orrery.Group?
 ---@field start fun(self, unit: orrery.Step|orrery.Group)
 ---@field wait fun(self, unit?: orrery.Step|orrery.Group): orrery.Result, orrery.Step|orrery.Group   without a unit: the next end
 ---@field cancel fun(self, unit?: orrery.Step|orrery.Group)   without a unit: all that runs

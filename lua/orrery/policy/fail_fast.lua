@@ -3,7 +3,7 @@
 ---@param g orrery.G
 return function(g)
   local function failed() return g.failed > 0 end
-  for unit in g:ready({ ends = failed }) do
+  for unit in g:ready({ order = "priority", ends = failed }) do
     g:start(unit)
   end
   while g.running > 0 and not failed() do

@@ -17,7 +17,7 @@ return function(g, opt)
   local function lost() return g.total - g.ended + g.passed < need end
   local function over() return lost() or (cancels and g.passed >= need) end
 
-  for unit in g:ready({ ends = over }) do
+  for unit in g:ready({ order = "priority", ends = over }) do
     g:start(unit)
   end
   while g.running > 0 and not over() do

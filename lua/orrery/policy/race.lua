@@ -4,7 +4,7 @@
 ---@param g orrery.G
 return function(g)
   local function won() return g.winner ~= nil end
-  for unit in g:ready({ ends = won }) do
+  for unit in g:ready({ order = "priority", ends = won }) do
     g:start(unit)
   end
   while g.running > 0 and not won() do

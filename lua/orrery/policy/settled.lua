@@ -2,7 +2,7 @@
 
 ---@param g orrery.G
 return function(g)
-  for unit in g:ready() do
+  for unit in g:ready({ order = "priority" }) do
     g:start(unit)
   end
   return g:settle()

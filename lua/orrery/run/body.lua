@@ -5,7 +5,6 @@
 -- Calls are known by the scope they are made in: the body, or one item of w:parallel.
 -- A scope numbers its ids, so that they are the same in the next run, and knows the call
 -- before, for that is an edge of the run's critical path.
-local artifacts = require("orrery.run.artifacts")
 local build = require("orrery.model.build")
 local check = require("orrery.kernel.check")
 local clauses = require("orrery.model.clauses")
@@ -13,6 +12,7 @@ local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
 local fan = require("orrery.model.fan")
 local group = require("orrery.run.group")
+local keep = require("orrery.run.keep")
 local loop = require("orrery.kernel.loop")
 local make = require("orrery.model.step")
 local place = require("orrery.model.place")
@@ -247,7 +247,7 @@ end
 ---@return string path
 function W:artifact(name, value)
   local own, scope = enter(self, "artifact")
-  return artifacts.write(own.run, scope.node and scope.node.id or own.id, name, value)
+  return keep.artifact(own.run, scope.node and scope.node.id or own.id, name, value)
 end
 
 ---------------------------------------------------------------------------

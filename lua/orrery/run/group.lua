@@ -227,8 +227,9 @@ local function reorder(self, order)
   end
 end
 
---- Iterates over units as they become ready and may start: the longest path first, or
---- order = "first" (as written), "last" (the latest ready first), function(step) → key.
+--- Iterates over units as they become ready and may start: in the order they are written,
+--- or order = "priority" (the longest path by earlier runs first, as the built-in policies
+--- do), "last" (the latest ready first), function(step) → key, the greatest first.
 --- Suspends until there is one; ends when no more can become ready, when the group is
 --- cancelled, or when ends() says so (asked after each end of a unit).
 --- for step in g:ready { order = "last" } do g:start(step) end
@@ -236,7 +237,7 @@ end
 function Group:ready(opts)
   opts = check.options(opts, { order = "=priority|=first|=last|function", ends = "function" },
     "g:ready")
-  reorder(self, opts.order)
+  reorder(self, opts.order or "first")
   return next_ready, { group = self, ends = opts.ends }
 end
 
@@ -350,7 +351,7 @@ end
 function Group:settle()
   pass_over(self)
   skip_rest(self)
-  for unit in self:ready() do self:start(unit) end
+  for unit in self:ready({ order = "priority" }) do self:start(unit) end
   while self.running > 0 do
     self.waiting = true
     park(self)

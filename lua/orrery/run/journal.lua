@@ -155,15 +155,21 @@ function Journal:hit(id)
   self.hits[#self.hits + 1] = id
 end
 
+-- What most ends of steps do not have.
+local RARE = { "cached", "exit", "signal", "cpu", "rss", "occurrence", "digest", "reason",
+  "stdout", "stderr", "value", "error", "allowed" }
+
 --- Writes the end of a step from its result.
 ---@param step orrery.Step
 ---@param r orrery.Result
 function Journal:finished(step, r)
-  self:emit({ ev = "step_finished", id = step.id, kind = step.kind, status = r.status,
-    cached = r.cached, exit = r.exit, signal = r.signal, seconds = r.seconds, cpu = r.cpu,
-    rss = r.rss, key = r.key, occurrence = r.occurrence, digest = r.digest, reason = r.reason,
-    stdout = r.stdout, stderr = r.stderr, value = r.value, error = r.error,
-    attempts = r.attempts, allowed = r.allowed })
+  local ev = { ev = "step_finished", id = step.id, kind = step.kind, status = r.status,
+    seconds = r.seconds, key = r.key, attempts = r.attempts }
+  for i = 1, #RARE do
+    local v = r[RARE[i]]
+    if v ~= nil then ev[RARE[i]] = v end
+  end
+  self:emit(ev)
 end
 
 --- Writes out what is buffered; with sync, it is on the disk when this returns.

@@ -61,12 +61,19 @@ local function settle(at, root)
   end
 end
 
+-- In steps of a factor √2, so that the noise of measuring does not change the order of
+-- runs; below a hundredth of a second all are alike.
+local function rounded(seconds)
+  return 2 ^ (math.floor(math.log(math.max(seconds, 0.01), 2) * 2 + 0.5) / 2)
+end
+
 -- The steps' costs: measured, or the median of what is.
 local function costs(sched)
   local history, cost, known = sched.run.history, {}, {}
   for _, node in ipairs(sched.linked) do
     if node.kind ~= "group" then
       local c = history and history:expected(node.unit)
+      c = c and rounded(c)
       cost[node] = c or false
       if c then known[#known + 1] = c end
     end
