@@ -268,6 +268,7 @@
 ---@field value any                        or the error, with its traceback
 ---@field on_end? fun(task: orrery.Task)   called once at its end
 ---@field cancel fun(self, err: any)       raises err at its await, and at each later one
+---@field check fun(self)                  raises its cancellation, if any
 ---@field wake fun(self, value: any, more: any)
 ---@field wait fun(self): boolean, any     awaits its end (inside a task)
 ---@class orrery.Signal
@@ -330,6 +331,8 @@
 ---@field index core.Index
 ---@field exec { step: fun(run, step): orrery.Result }   run.exec, or a test's
 ---@field slots orrery.Slots              places, shared by nested workflows
+---@field calls orrery.Calls              enter(key) → occurrence; recall(key, n) → what the resumed run finished
+---@field budget orrery.Budget            launch(step, expected) raises code "budget"; spend(usage); left
 ---@field resources orrery.Resources
 ---@field scheduler orrery.Scheduler
 ---@field history orrery.History

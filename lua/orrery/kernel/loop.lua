@@ -13,13 +13,18 @@
 local core_loop = require("orrery.core.loop")
 local errors = require("orrery.kernel.errors")
 local misplaced = require("orrery.kernel.misplaced")
+local signal = require("orrery.kernel.signal")
+local started = require("orrery.kernel.started")
 local sys = require("orrery.core.sys")
 local workers = require("orrery.kernel.workers")
 
 local loop = {}
-local Loop, Task, Signal = {}, {}, {}
-Loop.__index, Task.__index, Signal.__index = Loop, Task, Signal
-Task.__name, Signal.__name, Loop.__name = "orrery.task", "orrery.signal", "orrery.loop"
+local Loop, Task = {}, {}
+Loop.__index, Task.__index = Loop, Task
+Task.__name, Loop.__name = "orrery.task", "orrery.loop"
+
+--- A signal: set once, many may wait for it.
+loop.signal = signal.new
 
 -- What every task begins with; kept here, for there are many.
 Task.shield, Task.raised, Task.done = 0, 0, false
@@ -163,6 +168,11 @@ local function raise_cancelled(task)
   error(task.cancelled, 0)
 end
 
+--- Raises the task's cancellation, if there is one and nothing shields from it.
+function Task:check()
+  if self.cancelled and self.shield == 0 then raise_cancelled(self) end
+end
+
 local function current(what)
   local task = carried[coroutine.running()]
   if not task or not coroutine.isyieldable() then misplaced.raise(what, task ~= nil) end
@@ -199,7 +209,7 @@ end
 function loop.await(what, timeout)
   local task = current("await")
   local self = task.loop
-  if task.cancelled and task.shield == 0 then raise_cancelled(task) end
+  task:check()
   local id
   if type(what) == "table" then
     if what.ready then return what.value end
@@ -220,7 +230,7 @@ function loop.await(what, timeout)
   end
   local value, more = suspend(task)
   disarm(task, id)
-  if task.cancelled and task.shield == 0 then raise_cancelled(task) end
+  task:check()
   return value, more
 end
 
@@ -228,9 +238,9 @@ end
 ---@return any what wake was given
 function loop.park()
   local task = current("wait")
-  if task.cancelled and task.shield == 0 then raise_cancelled(task) end
+  task:check()
   local value = suspend(task)
-  if task.cancelled and task.shield == 0 then raise_cancelled(task) end
+  task:check()
   return value
 end
 
@@ -290,41 +300,16 @@ end
 ---@return core.Event?
 ---@return orrery.Err?
 function loop.child(spec, on_output)
-  local task = current("child")
-  if task.cancelled and task.shield == 0 then raise_cancelled(task) end
-  local self = task.loop
-  local child, err = self.core:spawn(spec)
-  if not child then return nil, err end
-  local id = child.id
-  self.children[id] = child
-  if on_output then self.outputs[id] = on_output end
-  if self.killing then child:kill({ signal = "KILL", grace = 0 }) end
-  local ok, event = pcall(loop.await, id)
-  if not ok then
-    child:kill(self.killing and { signal = "KILL", grace = 0 } or nil)
-    loop.shielded(loop.await, id)
-    error(event, 0)
-  end
-  return event
+  return started.child(loop, spec, on_output)
 end
 
----------------------------------------------------------------------------
--- signals: set once, many may wait
-
---- A signal: set once, many may wait for it.
----@return orrery.Signal
-function loop.signal()
-  return setmetatable({ ready = false }, Signal)
-end
-
-function Signal:set(value)
-  if self.ready then return end
-  self.ready, self.value = true, value
-  for i = 1, #self do
-    local task = self[i]
-    self[i] = nil
-    if task.awaits == self then task:wake(value) end
-  end
+--- Runs a Lua function on a worker and waits for it: { ok, value, error, facts }.
+--- If the task is cancelled meanwhile, the function is ended first.
+---@param f function
+---@param args any[]
+---@return table
+function loop.job(f, args, opts)
+  return started.job(loop, f, args, opts)
 end
 
 ---------------------------------------------------------------------------
@@ -498,24 +483,6 @@ end
 Loop.workers = workers.open
 Loop.submit = workers.submit
 Loop.cancel_job = workers.cancel
-
---- Runs a Lua function on a worker and waits for it: { ok, value, error, facts }.
---- If the task is cancelled meanwhile, the function is ended first.
----@param f function
----@param args any[]
----@return table
-function loop.job(f, args, opts)
-  local task = current("job")
-  if task.cancelled and task.shield == 0 then raise_cancelled(task) end
-  local id = task.loop:submit(f, args, opts)
-  local ok, result = pcall(loop.await, id)
-  if not ok then
-    task.loop:cancel_job(id)
-    loop.shielded(loop.await, id)
-    error(result, 0)
-  end
-  return result
-end
 
 --- Closes the pool and the core loop. Idempotent.
 function Loop:close()

@@ -1,4 +1,6 @@
 -- Keeps values of a body as artifacts: files in the run's directory, known to its registry.
+local artifacts = require("orrery.run.artifacts")
+local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
 local json = require("orrery.core.json")
