@@ -2,11 +2,9 @@
  * pipes. */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
@@ -53,29 +51,35 @@ static bool write_all(int fd, const char *s, size_t n)
     return true;
 }
 
-/* A closed pipe is an answer here, not a signal; the process's disposition is
- * left alone, for scripts that print count on it. */
-static bool write_unsignalled(int fd, const char *s, size_t n)
-{
-    sigset_t pipe_only, before, pending;
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    bool ok = write_all(fd, s, n);
-    if (!ok && !sigismember(&pending, SIGPIPE))
-        sigtimedwait(&pipe_only, NULL, &(struct timespec){0});
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return ok;
-}
-
 static int l_write(lua_State *L)
 {
     int fd = (int)luaL_checkinteger(L, 1);
     size_t n;
     const char *s = luaL_checklstring(L, 2, &n);
-    lua_pushboolean(L, write_unsignalled(fd, s, n));
+    lua_pushboolean(L, write_all(fd, s, n));
     return 1;
+}
+
+/* Only when it is stdout that nobody reads any more. */
+static void end_with_stdout(int sig)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    int saved = errno;
+    if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR)) {
+        signal(sig, SIG_DFL);
+        raise(sig);
+    }
+    errno = saved;
+}
+
+static int l_end_with_stdout(lua_State *L)
+{
+    (void)L;
+    struct sigaction sa = {.sa_handler = end_with_stdout,
+                           .sa_flags = SA_RESTART};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGPIPE, &sa, NULL);
+    return 0;
 }
 
 int orr_open_term(lua_State *L)
@@ -83,6 +87,7 @@ int orr_open_term(lua_State *L)
     static const luaL_Reg functions[] = {{"is_tty", l_is_tty},
                                          {"size", l_size},
                                          {"write", l_write},
+                                         {"end_with_stdout", l_end_with_stdout},
                                          {"line_new", orr_term_line_new},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);

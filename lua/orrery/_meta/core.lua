@@ -336,6 +336,7 @@
 ---@field is_tty fun(fd: integer): boolean
 ---@field size fun(fd?: integer): integer?, integer?   columns, rows
 ---@field write fun(fd: integer, bytes: string): boolean   whole, EINTR-safe; false when closed (EPIPE)
+---@field end_with_stdout fun()             from now on a closed stdout ends the process, as SIGPIPE does elsewhere: for scripts, which print without looking
 ---@field line_new fun(opts?: { complete?: fun(text: string, pos: integer): string[]?, integer? }): core.Line?, orrery.Err?
 ---   complete: candidates for the word that ends after pos bytes, and where that word begins (from 1)
 ---@class core.Line

@@ -27,9 +27,9 @@ function attempt.reason(run, step, job)
   if not job.pure then return "always (" .. job.why .. ")" end
   if job.forced then return "forced" end
   if job.lost then return job.lost end
-  if run.opts.cache == "off" or not run.store then return "the cache is off" end
+  if run.opts.cache == "off" or run.cache_off then return "the cache is off" end
   local before = last.get(run, step)
-  local record = before and before.full and run.store:get("memo", before.full)
+  local record = before and before.full and run.store and run.store:get("memo", before.full)
   local old = record and pack.decode(record)
   if not old then
     return before and "its earlier result is no longer in the cache" or "first run"

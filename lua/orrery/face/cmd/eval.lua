@@ -10,18 +10,15 @@ local eval = {}
 eval.usage = "orrery eval EXPR"
 eval.about = [[
 Evaluates Lua with the primitives at hand (o, fs, git, json …) and prints the values: strings
-as they are, tables as Lua, or as JSON with --json.]]
+as they are, tables as Lua; with --json the first value, as JSON.]]
 eval.flags = { "json" }
 eval.examples = { { "orrery eval '1 + 1'", "2" },
   { "orrery eval --json 'fs.glob(\"src/**/*.c\")'", "a JSON list" },
   { "orrery eval 'o.load(\"site\").doc'", "a field of a workflow" } }
 
+-- The first value: a document is one.
 local function as_json(values)
   local v = values[1]
-  if values.n > 1 then
-    v = pack.array({})
-    for i = 1, values.n do v[i] = values[i] == nil and pack.null or values[i] end
-  end
   if v == nil then v = pack.null end
   local text, why = json.encode(v, { lossy = true, indent = 2, root = "value" })
   if not text then errors.raise("script", errors.text(why)) end
@@ -43,6 +40,7 @@ end
 function eval.main(c)
   local text = table.concat(c.words, " ")
   if #c.words == 0 then errors.raise("usage", "eval needs an expression: orrery eval EXPR") end
+  require("orrery.core.term").end_with_stdout()
   local s <close> = session.new()
   local how, got = s:eval(text, "=eval")
   if how ~= "ok" then

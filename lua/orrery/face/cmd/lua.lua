@@ -49,6 +49,7 @@ function lua.raw(c)
   if not path then
     errors.raise("usage", "lua needs a script: orrery lua FILE [ARGS…]")
   end
+  require("orrery.core.term").end_with_stdout()
   local chunk, why = load_script(path)
   if not chunk then errors.raise("script", located(why)) end
   arg = table.move(c.words, 2, #c.words, 1, { [0] = path, [-1] = "orrery" })

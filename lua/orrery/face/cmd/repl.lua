@@ -121,6 +121,7 @@ function repl.main(c)
     from_terminal(r)
     return 0
   end
+  term.end_with_stdout()
   read_all(r, function() return (io.read("l")) end)
   return r.failed and 1 or 0
 end

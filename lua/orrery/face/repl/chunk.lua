@@ -3,7 +3,9 @@
 local chunk = {}
 
 -- How the compiler says that the text ends too soon.
-local OPEN = "<eof>['\"]?$"
+local function is_open(why)
+  return why:find("<eof>['\"]?$") ~= nil and not why:find("unfinished string", 1, true)
+end
 
 local function compile(text, name, env)
   return load(text, name, "t", env)
@@ -48,8 +50,8 @@ function chunk.load(text, name, env)
   if f then return f end
   f = split(code, name, env)
   if f then return f end
-  if as_expression:find(OPEN) then return nil, as_expression, true end
-  return nil, why, why:find(OPEN) ~= nil
+  if is_open(as_expression) then return nil, as_expression, true end
+  return nil, why, is_open(why)
 end
 
 return chunk

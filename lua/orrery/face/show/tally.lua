@@ -77,6 +77,9 @@ function on.step_finished(s, e)
     if e[name] ~= nil then step[name] = e[name] end
   end
   step.kind, step.ended = step.kind or e.kind, e.t or s.now
+  if step.status == "cancelled" and step.begun and (step.seconds or 0) == 0 then
+    step.seconds = step.ended - step.begun
+  end
   step.bytes = #(e.stdout or "") + #(e.stderr or "")
   if step.status == "failed" or s.texts then
     step.stdout, step.stderr = e.stdout, e.stderr
