@@ -216,6 +216,9 @@ local function collect(run, record)
         found[#found + 1] = { id = node.id, class = e.class, message = e.message,
           place = e.place or node.unit.place }
       end
+    elseif r and node.id ~= "" and r.error and r.error.class == "policy" and r.error.message then
+      found[#found + 1] = { id = node.id, class = "policy", place = node.unit.place,
+        message = ("%s: %s"):format(node.id, r.error.message) }
     end
   end
   record.failed = failed
