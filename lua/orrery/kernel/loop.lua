@@ -337,7 +337,10 @@ end
 ---@param fn function
 ---@return orrery.Task
 function Loop:task(name, fn, a, b, ...)
-  local task = setmetatable({ name = name, loop = self, fn = fn, a = a, b = b }, Task)
+  -- With every field that tasks get, so that the table is made in its final size.
+  local task = setmetatable({ name = name, loop = self, fn = fn, a = a, b = b, state = nil,
+    co = nil, node = nil, on_end = nil, awaits = nil, incoming = nil, done = nil, ok = nil,
+    value = nil, ended = nil, timer = nil }, Task)
   if select("#", ...) > 0 then task.more = table.pack(...) end
   self.alive = self.alive + 1
   enqueue(self, task)

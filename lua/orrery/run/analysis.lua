@@ -15,7 +15,9 @@ local NONE = {}
 local function unit(self, id)
   local u = self.units[id]
   if not u then
-    u = { id = id, preds = NONE, longest = 0 }
+    -- With every field, so that the table is made in its final size.
+    u = { id = id, preds = NONE, longest = 0, ran = nil, from = nil, kind = nil, group = nil,
+      after = nil }
     self.units[id] = u
   end
   return u

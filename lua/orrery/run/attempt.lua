@@ -24,7 +24,14 @@ local attempt = {}
 ---@param job table
 ---@return string
 function attempt.reason(run, step, job)
-  if not job.pure then return "always (" .. job.why .. ")" end
+  if not job.pure then
+    local text = run.always[job.why] -- one text for all the steps that have it
+    if not text then
+      text = "always (" .. job.why .. ")"
+      run.always[job.why] = text
+    end
+    return text
+  end
   if job.forced then return "forced" end
   if job.lost then return job.lost end
   if run.opts.cache == "off" or run.cache_off then return "the cache is off" end
@@ -59,9 +66,9 @@ local function make_parents(run, job)
         why.message) }
     end
   end
-  local st = fs.stat(job.cwd)
-  if not st or st.type ~= "dir" then
-    return { class = "cwd", message = ("cwd '%s' is not a directory"):format(job.rel_cwd or "") }
+  local st = job.rel_cwd and fs.stat(job.cwd)
+  if job.rel_cwd and (not st or st.type ~= "dir") then
+    return { class = "cwd", message = ("cwd '%s' is not a directory"):format(job.rel_cwd) }
   end
 end
 
@@ -153,12 +160,14 @@ end
 local function settle(run, step, job, came)
   came.facts = {}
   if came.error then return end
-  for _, o in ipairs(job.outputs) do run.index:forget(run.root .. "/" .. o.path) end
-  local facts, missing = memo.collect(run, step, job.outputs)
-  came.facts = facts
-  if #missing > 0 then
-    came.error = missing_outputs(run, missing, came.began)
-    return
+  if #job.outputs > 0 then
+    for _, o in ipairs(job.outputs) do run.index:forget(run.root .. "/" .. o.path) end
+    local facts, missing = memo.collect(run, step, job.outputs)
+    came.facts = facts
+    if #missing > 0 then
+      came.error = missing_outputs(run, missing, came.began)
+      return
+    end
   end
   if job.depfile then
     came.set, came.error = found_inputs(run, job)
@@ -190,7 +199,7 @@ local OUTER = { workflow = true, body = true, service = true, approve = true }
 function attempt.run(run, step, job)
   local reason = attempt.reason(run, step, job)
   if run.budget and not OUTER[step.kind] then
-    run.budget:launch(step, run.history:expects(step))
+    run.budget:launch(step, run.budget.limited and run.history:expects(step))
   end
   run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
     cmd = job.prepared.shown, reason = reason })
@@ -215,7 +224,7 @@ function attempt.run(run, step, job)
     status = err and (err.class == "cancelled" and "cancelled" or "failed") or "ok",
     value = came.value, exit = came.exit, stdout = came.stdout, stderr = came.stderr,
     outputs = outcome.paths(step, came.facts, job), error = err, reason = reason,
-    seconds = sys.mono() - t0, usage = came.usage })
+    seconds = outcome.seconds(sys.mono() - t0), usage = came.usage })
   if err then
     err.place = err.place or step.place
   else

@@ -17,7 +17,7 @@ function budget.new(limits, now)
   for name in pairs(UNIT) do l[name] = limits and limits[name] or nil end
   if type(l.time) == "string" then l.time = require("orrery.time").parse(l.time) end
   local self = { limits = l, spent = { usd = 0, tokens = 0, steps = 0 }, now = now,
-    began = now() }
+    began = now(), limited = next(l) ~= nil }
   self.left = setmetatable({}, { __index = function(_, name) return budget.left(self, name) end })
   return setmetatable(self, Budget)
 end
@@ -52,6 +52,10 @@ end
 ---@param step orrery.Step
 ---@param expected { usd?: number, tokens?: number, time?: number }? of earlier runs
 function Budget:launch(step, expected)
+  if not self.limited then
+    self.spent.steps = self.spent.steps + 1
+    return
+  end
   expected = expected or {}
   for _, name in ipairs({ "usd", "tokens", "time", "steps" }) do
     local left = self.left[name]

@@ -64,7 +64,7 @@ local function new_run(wf, opts)
     workflow = wf, root = wf.root, values = wf.values, opts = opts, results = {}, conditions = {},
     config = opts.config or {}, args = opts.args or {}, process_env = environ.process(),
     exec = opts.exec or require("orrery.run.exec"), random = math.random, secrets = {},
-    services = {}, prefix = "",
+    services = {}, prefix = "", always = {},
   }, Run)
   run.dotenv = Run.dotenv_of(wf)
   run.require = function(name) return module(run, name) end
@@ -131,7 +131,10 @@ local function announce_start(run)
     resumed = opts.resume })
 end
 
+local NONE = {}
+
 local function ids_in(sched, ids)
+  if #ids == 0 then return NONE end
   local out = {}
   for _, id in ipairs(ids) do
     if sched.nodes[id] then out[#out + 1] = id end

@@ -47,7 +47,43 @@ function environ.dotenv(root, files)
   return values, from
 end
 
---- The variables of one step.
+local function list_of(vars)
+  local list = {}
+  for k, v in pairs(vars) do list[#list + 1] = k .. "=" .. v end
+  table.sort(list)
+  return list
+end
+
+local function base_of(process, cached)
+  local vars = {}
+  if not cached then
+    for k, v in pairs(process) do vars[k] = v end
+  else
+    for _, k in ipairs(always) do vars[k] = process[k] end
+    for k, v in pairs(fixed) do vars[k] = v end
+  end
+  return vars
+end
+
+local function is_empty(t) return t == nil or next(t) == nil end
+
+local function is_plain(env)
+  return env == nil or (is_empty(env.set) and is_empty(env.take) and is_empty(env.pass))
+end
+
+-- Steps that declare nothing have one environment, made once a run and never changed.
+local function plain(run, cached)
+  local name = cached and "environ_declared" or "environ_whole"
+  local made = run[name]
+  if not made then
+    local vars = base_of(run.process_env, cached)
+    made = { list = list_of(vars), keyed = {}, vars = vars }
+    run[name] = made
+  end
+  return made.list, made.keyed, made.vars
+end
+
+--- The variables of one step; to be read only, steps that declare none share them.
 ---@param run { process_env: table, dotenv: table } process_env and dotenv values
 ---@param step orrery.Step
 ---@param ctx table for templates in values
@@ -56,19 +92,14 @@ end
 ---@return table<string, string|false> keyed what is in the key; false: taken but not set
 ---@return table<string, string> vars by name
 function environ.of(run, step, ctx, cached)
+  local env = step.env
+  if is_plain(env) then return plain(run, cached) end
   local process, dotenv = run.process_env, run.dotenv or {}
-  local vars, keyed = {}, {}
+  local vars, keyed = base_of(process, cached), {}
   local function outside(name)
     if process[name] ~= nil then return process[name] end
     return dotenv[name]
   end
-  if not cached then
-    for k, v in pairs(process) do vars[k] = v end
-  else
-    for _, k in ipairs(always) do vars[k] = process[k] end
-    for k, v in pairs(fixed) do vars[k] = v end
-  end
-  local env = step.env or {}
   for _, name in ipairs(env.pass or {}) do vars[name] = outside(name) end
   for _, name in ipairs(env.take or {}) do
     local v = outside(name)
@@ -80,10 +111,7 @@ function environ.of(run, step, ctx, cached)
     vars[name] = v
     keyed[name] = v
   end
-  local list = {}
-  for k, v in pairs(vars) do list[#list + 1] = k .. "=" .. v end
-  table.sort(list)
-  return list, keyed, vars
+  return list_of(vars), keyed, vars
 end
 
 --- Names set in the process that a cached step does not get and that are likely to matter:

@@ -45,7 +45,7 @@ local function use_record(run, step, job, record, full)
   local result = outcome.result(step, job, { value = record.value, exit = record.exit,
     stdout = stdout, stderr = stderr, outputs = outcome.paths(step, record.outputs, job),
     cached = clean and "clean" or "hit", digest = record.digest, saved = record.seconds,
-    seconds = sys.mono() - t0 })
+    seconds = outcome.seconds(sys.mono() - t0) })
   return outcome.finish(run, step, job, result, { facts = record.outputs })
 end
 
@@ -140,12 +140,13 @@ end
 ---@param step orrery.Step also a member of a fan-out, with item or matrix
 ---@return orrery.Result
 function exec.step(run, step)
-  local ctx = context.new(run, step)
-  local ok, pass = pcall(conditions.pass, run, step, ctx)
-  if not ok then return failed_early(run, step, pass) end
-  if not pass then
-    run.journal:emit({ ev = "step_skipped", id = step.id, why = "when" })
-    return { ok = false, status = "skipped", outputs = {}, seconds = 0, attempts = 0 }
+  if step.when ~= nil then
+    local ok, pass = pcall(conditions.pass, run, step, context.new(run, step))
+    if not ok then return failed_early(run, step, pass) end
+    if not pass then
+      run.journal:emit({ ev = "step_skipped", id = step.id, why = "when" })
+      return { ok = false, status = "skipped", outputs = {}, seconds = 0, attempts = 0 }
+    end
   end
   local good, result = pcall(run_attempts, run, step)
   if good then

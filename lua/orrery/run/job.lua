@@ -27,6 +27,12 @@ local function seconds_of(v, ctx)
   return type(v) == "string" and time.parse(v) or v
 end
 
+local function paths_of(outputs)
+  local paths = {}
+  for i, o in ipairs(outputs) do paths[i] = o.path end
+  return paths
+end
+
 --- Renders and expands a step for one attempt.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -42,20 +48,18 @@ function job.prepare(run, step, attempt, feedback)
   ctx.env = vars
   local per_spec, files, empty = inputs.expand(run, step, ctx)
   local outputs = inputs.outputs(step, ctx)
-  local out_paths = {}
-  for i, o in ipairs(outputs) do out_paths[i] = o.path end
   ctx.inputs = context.named(per_spec, step.input_names)
-  ctx.outputs = context.named(out_paths, step.output_names)
-  ctx.with = template.deep(step.with or {}, ctx)
+  ctx.outputs = context.named(paths_of(outputs), step.output_names)
+  if step.with then ctx.with = template.deep(step.with, ctx) end
   local rel_cwd = step.cwd and template.render(step.cwd, ctx, "text")
   local cwd = rel_cwd and fs.normal(run.root .. "/" .. rel_cwd) or run.root
   local j = { ctx = ctx, pure = pure, why = why, env = list, keyed = keyed, vars = vars,
     files = files, empty = empty, outputs = outputs, cwd = cwd, rel_cwd = rel_cwd,
     attempt = attempt, timeout = seconds_of(step.timeout, ctx),
     depfile = step.depfile and template.render(step.depfile, ctx, "text") }
-  local cache = type(step.cache) == "table" and step.cache or {}
-  j.ttl, j.store = cache.ttl, cache.store
-  local scope = cache.scope or (run.workflow.cache and run.workflow.cache.scope)
+  local cache = type(step.cache) == "table" and step.cache or nil
+  if cache then j.ttl, j.store = cache.ttl, cache.store end
+  local scope = cache and cache.scope or (run.workflow.cache and run.workflow.cache.scope)
   j.scope = scope and template.render(scope, ctx, "text")
   j.forced = cacheable.forced(run, step)
   return j

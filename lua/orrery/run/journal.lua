@@ -20,6 +20,7 @@ journal.VERSION = 1
 -- Texts over this many bytes go to a file of their own under logs/.
 local LONG = 4096
 local FULL = 64 * 1024
+local LOSSY = { lossy = true }
 
 ---------------------------------------------------------------------------
 -- values that JSON cannot hold exactly
@@ -112,7 +113,7 @@ end
 local function line_of(self, ev)
   if ev.stdout or ev.stderr then ev = spill(self, spill(self, ev, "stdout"), "stderr") end
   ev = exact(ev)
-  local text, err = json.encode(ev, { lossy = true })
+  local text, err = json.encode(ev, LOSSY)
   if text then return text end
   return json.encode({ v = ev.v, t = ev.t, ev = "message", level = "warning",
     text = ("event %s of %s could not be written: %s"):format(ev.ev, tostring(ev.id),

@@ -10,25 +10,30 @@ local proc = require("orrery.core.proc")
 
 local manifest = {}
 
+local function branch(t, name)
+  local b = t[name]
+  if not b then
+    b = {}
+    t[name] = b
+  end
+  return b
+end
+
 -- The digest of a program as the step would find it; remembered for the run.
 local function tool_digest(run, name, path, cwd)
-  local known = run.tool_digests
-  if not known then
-    known = {}
-    run.tool_digests = known
-  end
-  local id = name .. "\0" .. (path or "") .. "\0" .. (name:find("/", 1, true) and cwd or "")
-  if known[id] == nil then
+  local known = branch(run, "tool_digests")
+  known = branch(known, name:find("/", 1, true) and cwd or path or "")
+  if known[name] == nil then
     local found = proc.which(name, path, cwd)
     local real = found and fs.realpath(found)
-    known[id] = real and run.index:digest(real) or false
+    known[name] = real and run.index:digest(real) or false
   end
-  return known[id]
+  return known[name]
 end
 
 local function tools_of(run, step, prepared, vars, cwd)
-  local out = {}
   if step.tools and #step.tools == 0 then return nil end
+  local out = {}
   if prepared.program then
     out[prepared.program] = tool_digest(run, prepared.program, vars.PATH, cwd)
   end
@@ -53,6 +58,7 @@ function manifest.result_digest(r)
 end
 
 local function needs_of(run, step)
+  if #step.needs == 0 then return nil end
   local out = {}
   for _, id in ipairs(step.needs) do
     if not (step.implied and step.implied[id]) and not (step.control and step.control[id]) then

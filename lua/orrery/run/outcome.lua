@@ -4,6 +4,11 @@ local memo = require("orrery.run.memo")
 
 local outcome = {}
 
+--- Seconds as they are kept: whole microseconds, which also print short.
+---@param s number
+---@return number
+function outcome.seconds(s) return math.floor(s * 1e6 + 0.5) / 1e6 end
+
 --- Completes a result record.
 ---@param step orrery.Step
 ---@param job table
@@ -59,14 +64,17 @@ function outcome.finish(run, step, job, result, came)
     run.journal:hit(step.id)
     return result
   end
-  local outputs = {}
-  for i, o in ipairs(came.facts or {}) do outputs[i] = { path = o.path, digest = o.digest } end
+  local outputs
+  if came.facts and #came.facts > 0 then
+    outputs = {}
+    for i, o in ipairs(came.facts) do outputs[i] = { path = o.path, digest = o.digest } end
+  end
   run.journal:emit({ ev = "step_finished", id = step.id, kind = step.kind,
     occurrence = result.occurrence, status = result.status, cached = result.cached,
     exit = result.exit, signal = came.signal, cpu = came.cpu, rss = came.rss,
     seconds = result.seconds, key = result.key, digest = result.digest, reason = result.reason,
     stdout = result.stdout, stderr = result.stderr, value = result.value,
-    outputs = #outputs > 0 and outputs or nil, error = result.error, attempts = job.attempt,
+    outputs = outputs, error = result.error, attempts = job.attempt,
     allowed = result.allowed })
   return result
 end

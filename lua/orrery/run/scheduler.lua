@@ -30,8 +30,10 @@ end
 
 local function new_node(self, unit, kind, owner, home)
   self.count = self.count + 1
+  -- With the fields that nearly every node gets, so that the table is made in its final size.
   local node = { id = unit.id, unit = unit, kind = kind, owner = owner, home = home,
-    sched = self, index = self.count, waits = 0 }
+    sched = self, index = self.count, waits = 0, prio = nil, state = nil, begun = nil,
+    lane = nil, task = nil, result = nil, outs = nil, counted = nil }
   if kind ~= "step" or unit.kind == "workflow" then node.counted = false end
   self.nodes[unit.id] = node
   if unit.id ~= "" then self.order[#self.order + 1] = node end
