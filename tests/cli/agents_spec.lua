@@ -190,6 +190,38 @@ steps:
         code = 0 } },
   })
 
+  it("sends what a rating refuses back to its maker, and remembers the better one", test {
+    files = { ["workflows/rate.yaml"] = [[
+steps:
+  - { step: 0, agent: planner, outputs: [plan.json] }
+  - step: 0.1
+    agent: judge
+    type: validation
+    inputs: [plan.json (from step 0)]
+    outputs: [rating.json]
+    validation: { minimum_score: 7, rubric_file: rubric.json }
+    retry: { max_attempts: 3 }
+  - { step: 1, agent: dev, inputs: [plan.json (from step 0)] }
+]], ["rubric.json"] = "{}", ["play/0-1"] = '{"plan":"poor"}', ["play/0-2"] = '{"plan":"good"}',
+      ["play/0.1-1"] = '{"overall_score":5}' },
+    args = "run rate AGENT", code = 0,
+    stdout = "retry      0  attempt 1: refused by 0.1: the score is 5",
+    after = function(dir)
+      local order = {}
+      for line in calls(dir):gmatch("[^\n]+") do
+        order[#order + 1] = line:match("^%S+ %S+ %d+")
+      end
+      assert.are.same({ "0 planner 1", "0.1 judge 1", "0 planner 2", "0.1 judge 2", "1 dev 1" },
+        order)
+      local seen = json.decode(cli.read(dir .. "/request-1"))
+      assert.are.equal('{"plan":"good"}', cli.read(seen.inputs[1].path))
+    end,
+    again = { args = "run rate AGENT", code = 0, stdout = "restored   0",
+      after = function(dir)
+        assert.are.equal(5, select(2, calls(dir):gsub("\n", "")), "nothing is asked again")
+      end },
+  })
+
   it("goes on with independent steps after a failure, and does not publish", test {
     files = { ["workflows/wide.yaml"] = [[
 steps:
@@ -272,6 +304,19 @@ completion_criteria: [done]
 steps: [ { step: 1, agent: a, plan_mode_integration: true } ]
 ]] }, args = "check m -v", code = 0, stderr = { "kept as metadata, not used: completion_criteria",
       "1: kept as metadata, not used: plan_mode_integration" },
+  })
+
+  it("gives a native step the answer as its value, checked by returns", test {
+    files = { ["workflows/n.lua"] = [[
+local o = require("orrery")
+return o.workflow "n" { result = "{{results.ask.value.n}}",
+  o.step "ask" { agent = "judge", prompt = "how many?", inputs = {}, gate = nil,
+    returns = { type = "object", required = { "n" }, properties = { n = { type = "integer" } } } },
+}]], ["play/ask"] = 'say {"status":"ok","value":{"n":4}}' },
+    args = "run n AGENT --json", code = 0, stdout = '"result": 4',
+    again = { files = { ["play/ask"] = 'say {"status":"ok","value":{"m":4}}' },
+      args = "run n AGENT --force", code = 1, stderr = "'n' is missing",
+      again = { args = "run n --agent mock", code = 0 } },
   })
 
   it("runs a skill written in Lua", test {

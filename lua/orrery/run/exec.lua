@@ -9,6 +9,7 @@ local cacheable = require("orrery.run.cacheable")
 local conditions = require("orrery.run.conditions")
 local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
+local improve = require("orrery.run.improve")
 local jobs = require("orrery.run.job")
 local last = require("orrery.run.last")
 local locks = require("orrery.run.locks")
@@ -130,6 +131,9 @@ local function run_attempts(run, step)
     run.journal:emit({ ev = "step_retry", id = step.id, attempt = attempt,
       class = result.error.class, message = why, delay = wait })
     if wait > 0 then loop.await(run.loop.core:timer(wait)) end
+    if not improve.before_retry(run, step, result.error, attempt) then
+      return outcome.finish(run, step, job, result, came)
+    end
     feedback = feedback_from(result.error)
     attempt = attempt + 1
   end

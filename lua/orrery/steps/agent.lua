@@ -34,6 +34,7 @@ local function parts_of(run, step, prompt, executor)
     executor = executor.shown, params = request.params(run, step),
     schemas = schema_digests(run, io) }
   if io then
+    parts.step = step.id
     parts.skill, parts.tool, parts.minimum = io.skill, io.tool, io.gate and io.gate.minimum
   end
   return parts

@@ -207,7 +207,7 @@ function io.attach(wf, entries, src, values, opts)
     if s and s.kind and not s.agent_io then
       s.agent_io = { inputs = read_inputs(self, e), outputs = self.outputs[e.id], name = e.name,
         role = e.role, skill = e.skill, tool = e.tool, notes = e.notes, round = e.round,
-        publish = e.publish or nil, on_failure = e.retry and e.retry.on_failure,
+        publish = e.publish or nil, rating = e.rating or nil, on_failure = e.retry and e.retry.on_failure,
         fallback = e.fallback }
       s.agent_io.gate = gate_of(self, e, s.agent_io.outputs)
       s.meta = next(e.meta) and e.meta or nil

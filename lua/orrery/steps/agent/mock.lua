@@ -2,13 +2,13 @@
 -- that a workflow can be tried out and its order seen. It knows nothing.
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
-local null = require("orrery.core.pack").null
 local sample = require("orrery.knowledge.sample")
 
 local mock = {}
 
 local function schema_of(path)
-  local text = path ~= null and path and fs.read(path)
+  if type(path) == "table" then return path end
+  local text = type(path) == "string" and fs.read(path)
   local schema = text and json.decode(text, { last_wins = true })
   return type(schema) == "table" and schema or nil
 end
@@ -52,8 +52,9 @@ function mock.perform(_, doc)
         message = why.message } }
     end
   end
-  return { exit = 0, stdout = ("mock %s: %d outputs\n"):format(doc.role, #doc.outputs),
-    stderr = "" }
+  local returns = schema_of(doc.returns)
+  return { exit = 0, value = returns and sample.of(returns, doc.params), stderr = "",
+    stdout = ("mock %s: %d outputs\n"):format(doc.role, #doc.outputs) }
 end
 
 return mock

@@ -97,6 +97,8 @@ function request.of(run, step, more)
     of_dialect(run, step.agent_io, doc)
   else
     doc.inputs, doc.outputs = plain_inputs(run, ctx), plain_outputs(run, step, ctx)
+    doc.returns = type(step.returns) == "string" and run.root .. "/" .. step.returns
+      or step.returns
   end
   return doc
 end
