@@ -60,6 +60,8 @@ function Validator:validate(value, opts)
   local run = self.set.checks[self.root]
   local ctx = context.new(self.set, decoded)
   if run(value, ctx) and not ctx.over then return true end
+  -- Too deep says it all: whatever else failed did so because of it.
+  if ctx.over then return false, { ctx.over } end
   local list = {}
   run(value, context.new(self.set, decoded, list))
   return false, list

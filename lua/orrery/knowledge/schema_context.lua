@@ -1,7 +1,7 @@
 -- One validation under way. It first runs without collecting anything; only a value that
 -- does not fit is gone through again, with `errors`, for messages.
 --   keys[1..depth]  the way into the value       marks  what unevaluated… need to know, or nil
---   scope[1..n]     resources on the way here    over   set once it went too deep: all fails
+--   scope[1..n]     resources on the way here    over   the error of going too deep: all fails
 local pack = require("orrery.core.pack")
 local sorted = require("orrery.kernel.sorted")
 local uri = require("orrery.knowledge.schema_uri")
@@ -28,14 +28,18 @@ function context.pointer(ctx)
   return table.concat(out, "/")
 end
 
+local function entry(ctx, schema, keyword, message)
+  local place = ctx.set:place(schema)
+  return { path = context.pointer(ctx), keyword = keyword, message = message,
+    schema_path = ctx.set.never[schema] and place or place .. "/" .. uri.escape(keyword) }
+end
+
 --- Says that a keyword of a schema refuses; words.say(...) is called only when collecting.
 ---@return false
 function context.fail(ctx, schema, keyword, say, ...)
   local errors = ctx.errors
   if errors and #errors < MAX_ERRORS then
-    local place = ctx.set:place(schema)
-    errors[#errors + 1] = { path = context.pointer(ctx), keyword = keyword, message = say(...),
-      schema_path = ctx.set.never[schema] and place or place .. "/" .. uri.escape(keyword) }
+    errors[#errors + 1] = entry(ctx, schema, keyword, say(...))
   end
   return false
 end
@@ -67,8 +71,10 @@ end
 function context.follow(ctx, schema, keyword, check, v)
   local n = ctx.refs
   if n >= MAX_REFS then
-    if not ctx.over then context.fail(ctx, schema, keyword, words.depth, MAX_REFS) end
-    ctx.over = true
+    if not ctx.over then
+      ctx.over = entry(ctx, schema, keyword, words.depth(MAX_REFS))
+      ctx.over.path = "" -- the way there has thousands of steps
+    end
     return false
   end
   ctx.refs = n + 1

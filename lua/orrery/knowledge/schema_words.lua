@@ -106,11 +106,11 @@ end
 
 function words.contains(found, least)
   if least == 1 then return "expected an item that fits 'contains', there is none" end
-  return ("expected at least %d items that fit 'contains', got %d"):format(least, found)
+  return ("expected at least %s items that fit 'contains', got %d"):format(show(least), found)
 end
 
 function words.too_many(found, most)
-  return ("expected at most %d items that fit 'contains', got %d"):format(most, found)
+  return ("expected at most %s items that fit 'contains', got %d"):format(show(most), found)
 end
 
 words["not"] = function() return "is what 'not' refuses" end

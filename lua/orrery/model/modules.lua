@@ -41,7 +41,19 @@ end
 
 -- What looks at the clock or at files nobody records is not for a file that loads.
 local withheld = { time = { now = true, mono = true }, hash = { file = true, files = true },
-  schema = { get = true, validate = true } }
+  schema = { get = true } }
+
+-- Schema files are named from the root, wherever the user stands.
+local function rooted(box, copy)
+  local get = copy.get
+  function copy.get(given, opts)
+    local seen = shallow(opts or {})
+    seen.root = seen.root or box.root
+    return get(given, seen)
+  end
+  function copy.validate(value, given, opts) return copy.get(given, opts):validate(value) end
+  return copy
+end
 
 local function pure(box, name, real)
   local short = name:gsub("^orrery%.", "")
@@ -55,6 +67,7 @@ local function pure(box, name, real)
       return real[k](...)
     end
   end
+  if short == "schema" then return rooted(box, copy) end
   if (short == "json" or short == "yaml") and real.read then
     copy.read = function(path)
       local text, why = reading.file(box, path)

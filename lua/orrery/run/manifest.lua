@@ -5,8 +5,8 @@ local func = require("orrery.core.func")
 local fs = require("orrery.core.fs")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
-local pack = require("orrery.core.pack")
 local proc = require("orrery.core.proc")
+local schemakeys = require("orrery.run.schemakeys")
 
 local manifest = {}
 
@@ -69,11 +69,9 @@ local function needs_of(run, step)
 end
 
 local function schema_digest(run, schema)
-  if type(schema) == "string" then
-    local d = run.index:digest(run.root .. "/" .. schema)
-    return d or "missing:" .. schema
-  end
-  return schema and pack.digest(schema)
+  if schema == nil then return nil end
+  return schemakeys.digest(run, schema)
+    or (type(schema) == "string" and "missing:" .. schema or nil)
 end
 
 -- Who a function is, its file's libraries and modules by name.

@@ -9,6 +9,7 @@ local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
 local mock = require("orrery.steps.agent.mock")
 local request = require("orrery.steps.agent.request")
+local schemakeys = require("orrery.run.schemakeys")
 local template = require("orrery.model.template")
 local verdict = require("orrery.run.verdict")
 
@@ -22,7 +23,7 @@ end
 local function schema_digests(run, agent_io)
   local out = {}
   for _, s in ipairs(agent_io and agent_io.gate and agent_io.gate.schemas or {}) do
-    out[s.schema] = run.index:digest(run.root .. "/" .. s.schema) or false
+    out[s.schema] = schemakeys.digest(run, s.schema) or false
   end
   return next(out) and out or nil
 end

@@ -1,0 +1,45 @@
+-- Schemas as gates: what does not fit fails the step, and a schema is part of its key.
+local run = require("tests.cli.harness").run
+
+local function workflow(body)
+  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
+end
+
+local reports = workflow [[
+  o.step "report" { run = "cp src.json report.json", inputs = { "src.json" }, outputs = { "report.json" },
+    gate = { schema = { ["report.json"] = "schemas/report.json" } } },
+]]
+
+describe("a schema", function()
+  it("refuses a file that does not fit, with the place of each mistake", run {
+    files = { ["workflows/w.lua"] = reports, ["src.json"] = '{"lines":[1,"x"]}',
+      ["schemas/report.json"] = '{"required":["title"],"properties":{"lines":{"items":{"type":"integer"}}}}' },
+    args = "run w", code = 1,
+    stderr = { "report.json does not fit its schema", "'title' is missing",
+      "/lines/1: expected integer, got string" },
+  })
+
+  it("does not take {} for a list in a file", run {
+    files = { ["workflows/w.lua"] = reports, ["src.json"] = "{}",
+      ["schemas/report.json"] = '{"type":"array"}' },
+    args = "run w", code = 1, stderr = "expected array, got object",
+  })
+
+  it("that cannot work is named with its mistakes", run {
+    files = { ["workflows/w.lua"] = reports, ["src.json"] = "{}",
+      ["schemas/report.json"] = '{"properties":{"a":{"type":"strin"}}}' },
+    args = "run w", code = 1,
+    stderr = "schemas/report.json#/properties/a/type: there is no type 'strin'; did you mean 'string'?",
+  })
+
+  it("checks anew when a file it refers to changed", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "answer" { inputs = {}, call = function() return { n = 5 } end, returns = "schemas/a.json" },
+    ]], ["schemas/a.json"] = '{"properties":{"n":{"$ref":"n.json"}}}',
+      ["schemas/n.json"] = '{"type":"integer"}' },
+    args = "run w", stdout = "1 ran",
+    again = { args = "run w", stdout = "up to date",
+      again = { files = { ["schemas/n.json"] = '{"type":"string"}' }, args = "run w", code = 1,
+        stderr = "/n: expected string, got integer" } },
+  })
+end)
