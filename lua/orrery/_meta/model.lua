@@ -34,6 +34,7 @@
 ---@field meta table                      dialect keys kept, never used silently
 ---@field reads table                     what the load consulted: { files = {path→digest}, absent = {…}, env = {name→value|false}, globs = {…}, modules = {name→digest} }
 ---@field warnings orrery.Message[]
+---@field unchecked? { id: string, text: string, place: orrery.Place }[]  dialect: gates that cannot be checked
 ---@field groups orrery.Group[]           all groups, the top first; fanned steps too
 ---@field declared orrery.Step[]          as written: of a fanned step one member (or the step itself)
 ---@field graph orrery.Graph
@@ -109,7 +110,9 @@
 ---@field member_of? string               id of the step it was fanned out from
 ---@field node table                      internal: where fields are written
 ---@field final boolean                   belongs to a finally list
----@field agent_io? table                 dialect: { inputs = {…}, outputs = {…}, validation = {…}, metadata… }
+---@field agent_io? table                 dialect: { inputs = {…}, outputs = {…}, gate = {…}, role, skill, tool, fallback, … } (model.agents.io)
+---@field control? table<string, true>    needs that order and block, but are in no key
+---@field meta? table                     dialect: keys of the step that are kept, not used
 
 ---@class orrery.PathSpec
 ---@field path string                     template text, normalised, relative to the root
@@ -117,7 +120,7 @@
 ---@field exclude boolean
 ---@field glob boolean
 ---@field dir boolean                     ended in "/" or known to be a directory
----@field optional? boolean
+---@field optional? boolean              an output may be missing; an input implies no edge
 
 ---@class orrery.Retry
 ---@field attempts integer                all tries
@@ -169,7 +172,7 @@
 
 --- orrery.model.load: file → Workflow. Raises orrery.error { code = "invalid", messages = Message[] }.
 ---@class orrery.model.load
----@field file fun(path: string, opts: { root: string, params?: table<string, any>, config?: orrery.Config, inspect?: boolean, stop?: fun(): boolean }): orrery.Workflow
+---@field file fun(path: string, opts: { root: string, params?: table<string, any>, config?: orrery.Config, inspect?: boolean, strict?: boolean, sequential_fallback?: boolean, stop?: fun(): boolean }): orrery.Workflow
 ---   raises "invalid" { messages } (exit 3), or "usage" about params (exit 2). inspect: missing params are no error
 ---   params: raw -p values (text or values); final values are in Workflow.values
 ---@field find fun(name: string, root: string, config: orrery.Config): string?, string[]  path of a workflow by name; the names there are
@@ -341,6 +344,7 @@
 ---@field secrets table
 ---@field services table
 ---@field conditions table                compiled `when` texts
+---@field executor fun(self, role: string): orrery.Executor?   run.executors
 ---@field random fun(): number
 ---@field prefix string                   of ids in the journal: "" or "image/"
 ---@field interrupted? integer            130, 143 or 124
@@ -348,6 +352,8 @@
 ---@field require fun(name: string): any  modules of the root
 ---@field cache_trouble fun(self, why: any)  switches the cache off, says so once
 
+--- Paths with the run's id are "<run>" in PathSpecs, keys and records, and real everywhere
+--- else (run.artifacts).
 --- What engine.run's exec may rely on: `exec.step` runs in a task of its own and may be
 --- cancelled at any await (code "cancelled"); it lets that error pass, the scheduler
 --- records and journals it. A result with `waiting = true` and status "skipped" says that

@@ -106,7 +106,10 @@ local function next_try(run, step, job, came, turn)
     return retry.delay(step.retry, turn.tries - 1, run.random, err.retry_after), err.message
   end
   local other = job.kind.take_over and job.kind.take_over(run, step, came)
-  if not other then return nil end
+  if not other then
+    if job.kind.gave_up then job.kind.gave_up(step, err) end
+    return nil
+  end
   turn.tries = math.huge
   return 0, ("%s; %s takes over"):format(err.message, other)
 end

@@ -74,7 +74,7 @@ end
 
 local function probe(at, node)
   local ok, verdict, reason, record = pcall(exec.probe, at.run, node.unit)
-  if not ok then verdict, reason = "run", errors.text(verdict) end
+  if not ok then verdict, reason = "run", errors.text(verdict):match("^[^\n]*") end
   if verdict == "hit" then
     note_hit(at, node, record)
   elseif verdict == "skip" then

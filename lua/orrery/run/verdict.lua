@@ -66,6 +66,9 @@ local function write(run, step, agent_io, role, list, blockers, here)
   if not g.path then return nil end
   local warnings, validations = pack.array({}), pack.array({})
   for i, u in ipairs(g.unchecked) do warnings[i] = "unchecked: " .. u.text end
+  for _, name in ipairs(g.checks or {}) do
+    warnings[#warnings + 1] = "left to the agent: " .. name
+  end
   for i, v in ipairs(list) do
     validations[i] = { name = v.name, passed = v.passed, message = v.message }
   end

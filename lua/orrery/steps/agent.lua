@@ -36,7 +36,8 @@ local function parts_of(run, step, prompt, executor)
     schemas = schema_digests(run, io) }
   if io then
     parts.step = step.id
-    parts.skill, parts.tool, parts.minimum = io.skill, io.tool, io.gate and io.gate.minimum
+    parts.skill, parts.tool = io.skill, io.tool
+    parts.minimum, parts.checks = io.gate and io.gate.minimum, io.gate and io.gate.checks
   end
   return parts
 end
@@ -140,6 +141,17 @@ function agent.take_over(run, step, came)
     turn.role = list[turn.at]
   until turn.role == nil or executors.find(run, turn.role)
   return turn.role
+end
+
+--- Says what the workflow wants done about a failure that is final.
+---@param step orrery.Step
+---@param err table
+function agent.gave_up(step, err)
+  local wish = step.agent_io and step.agent_io.on_failure
+  if wish == "escalate_to_human" and not final[err.class] then
+    err.hint = err.hint or ("escalate_to_human: decide yourself, change what it reads, then "
+      .. "orrery resume")
+  end
 end
 
 return agent

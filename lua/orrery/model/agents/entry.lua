@@ -84,7 +84,14 @@ local function read_validation(src, t)
     out.minimum = minimum
   end
   secondary(src, v, out.secondary)
-  local known = { schema = true, gate = true, rubric_file = true, minimum_score = true,
+  for _, key in ipairs { "custom_checks", "security_checks" } do
+    local list = src:list(v, key)
+    for i = 1, #list do
+      out.checks = out.checks or {}
+      out.checks[#out.checks + 1] = src:text(list, i)
+    end
+  end
+  local known = { custom_checks = true, security_checks = true, schema = true, gate = true, rubric_file = true, minimum_score = true,
     secondary_outputs = true }
   for k, item in sorted.pairs(v) do
     if not known[k] then out.meta[k] = item end

@@ -143,7 +143,7 @@ end
 
 local function gate_of(self, e, outs)
   local v = e.validation
-  local gate = { schemas = {}, unchecked = {}, minimum = v.minimum }
+  local gate = { schemas = {}, unchecked = {}, minimum = v.minimum, checks = v.checks }
   local first = inputs.primary(outs)
   if v.schema and first then
     schema_for(self, e, gate, outs[first], v.schema, v.schema_place)
@@ -166,7 +166,8 @@ local function gate_of(self, e, outs)
     local bad = paths.bad_output({ path = path })
     if bad then self.src.report:error(v.place, bad) else gate.path = path end
   end
-  return (gate.path or v.schema or v.minimum or #gate.schemas > 0) and gate or nil
+  return (gate.path or v.schema or v.minimum or v.checks or #gate.schemas > 0)
+    and gate or nil
 end
 
 local function spec(path, optional, dir)
@@ -207,8 +208,8 @@ function io.attach(wf, entries, src, values, opts)
     if s and s.kind and not s.agent_io then
       s.agent_io = { inputs = read_inputs(self, e), outputs = self.outputs[e.id], name = e.name,
         role = e.role, skill = e.skill, tool = e.tool, notes = e.notes, round = e.round,
-        publish = e.publish or nil, rating = e.rating or nil, on_failure = e.retry and e.retry.on_failure,
-        fallback = e.fallback }
+        publish = e.publish or nil, rating = e.rating or nil, fallback = e.fallback,
+        on_failure = e.retry and e.retry.on_failure }
       s.agent_io.gate = gate_of(self, e, s.agent_io.outputs)
       s.meta = next(e.meta) and e.meta or nil
       declare(s, s.agent_io)

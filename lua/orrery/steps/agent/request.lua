@@ -68,8 +68,9 @@ local function of_dialect(run, io, doc)
   for i, o in ipairs(io.outputs) do doc.outputs[i] = output_of(run, o) end
   doc.name, doc.skill, doc.tool, doc.round = io.name, io.skill, io.tool, io.round
   local g = io.gate
-  if g and g.minimum then
-    doc.gate = { minimum_score = g.minimum, rubric = g.rubric and run.root .. "/" .. g.rubric }
+  if g and (g.minimum or g.checks) then
+    doc.gate = { minimum_score = g.minimum, rubric = g.rubric and run.root .. "/" .. g.rubric,
+      checks = g.checks }
   end
 end
 
