@@ -287,6 +287,9 @@ local function right_fields(f)
   return out
 end
 
+-- Fields taken over as they are that few steps have.
+local RARE = { "prompt", "model", "returns", "normalize", "sample" }
+
 --- Makes the step of a node; what is wrong goes to into.report. nil when it has no kind.
 ---@param node orrery.Node
 ---@param into orrery.Into
@@ -300,14 +303,17 @@ function step.make(node, into)
   end
   local kind = kind_of(node, into, wrong)
   if not kind or f[kind] == nil then return nil end
-  -- One constructor with every field, so that the table is made in its final size.
+  -- One constructor with the fields most steps have, so that the table is made in its final
+  -- size; not with all, for past 32 it would be twice as large.
   local out = { id = node.id, kind = kind, action = f[kind], place = node.place, doc = f.doc,
     fields = node.fields, node = node, implied = {}, input_names = {}, outputs = {},
     output_names = {}, keep = f.keep or false, temp = f.temp or false,
-    allow_failure = f.allow_failure or false, with = f.with, prompt = f.prompt, model = f.model,
-    returns = f.returns, normalize = f.normalize, sample = f.sample, final = false, index = 0,
+    allow_failure = f.allow_failure or false, with = f.with, final = false, index = 0,
     group = nil, fan = nil, needs = nil, after = nil, cwd = nil, inputs = nil, shell = nil,
     parse = nil, tty = false, when = nil, status_word = false, env = nil }
+  for _, name in ipairs(RARE) do
+    if f[name] ~= nil then out[name] = f[name] end
+  end
   out.fan = fan_of(node, into)
   check_place_of_fields(node, kind, out.fan ~= nil, into)
   out.needs = f.needs ~= nil and step.ids(f.needs, sayer(into, node, "needs")) or {}
