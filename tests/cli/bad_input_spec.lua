@@ -87,8 +87,8 @@ describe("the command line", function()
   it("refuses an unknown command with a suggestion", run { args = "rnu", code = 2, stderr = "run" })
   it("refuses an unknown flag with a suggestion", run { files = wf(ok_step), args = "run w --forec",
     code = 2, stderr = "--force", after = untouched })
-  it("refuses an unknown workflow with a suggestion", run { files = wf(ok_step), args = "run ww",
-    code = 2, stderr = "'w'", after = untouched })
+  it("refuses an unknown workflow and says which there are", run { files = wf(ok_step), args = "run ww",
+    code = 2, stderr = "the workflows are: w", after = untouched })
   it("refuses an unknown step with a suggestion", run { files = wf(ok_step), args = "run w aa", code = 2, stderr = "a", after = untouched })
   it("refuses an unknown param and a missing one, all at once", run { files = wf [[
     params = { v = o.param { required = true }, u = o.param { required = true } }, o.step "a" { run = "touch ran" }]],

@@ -94,7 +94,7 @@ describe("the end of a run", function()
     for i = 1, 50 do text[i] = "l" .. i end
     local s = tally.of({ first, plan, { ev = "step_finished", id = "a", status = "failed",
       stdout = table.concat(text, "\n"), seconds = 1, attempts = 1,
-      error = { message = "exit 1" } }, finished() })
+      error = { message = "exit 1" } }, finished({ status = "failed", code = 1 }) })
     local lines = report.failures(s, { paint = bare })
     assert.equal("error: a: exit 1", lines[1])
     assert.equal("  | … 30 lines above: orrery log a", lines[2])

@@ -23,7 +23,10 @@ return function(g, opt)
   while g.running > 0 and not over() do
     g:wait()
   end
-  if cancels and g.passed >= need then g:cancel() end
+  if cancels and g.passed >= need then
+    g:finish()
+    g:cancel()
+  end
   g:settle()
   if g.passed >= need then return g:finish() end
   return g:fail(("%d of %d succeeded, %d were needed"):format(g.passed, g.total, need))

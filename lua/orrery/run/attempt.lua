@@ -43,8 +43,9 @@ function attempt.reason(run, step, job)
   end
   local was, now = old.manifest, job.manifest
   if old.set then
-    was = setmetatable({ found = old.found }, { __index = was })
-    now = setmetatable({ found = (memo.facts(run, old.set) or {}).files }, { __index = now })
+    local facts = memo.facts(run, old.set) or {}
+    was = setmetatable({ found = old.found, params = old.read }, { __index = was })
+    now = setmetatable({ found = facts.files, params = facts.params }, { __index = now })
   end
   local reasons = key.diff(was, now)
   if #reasons > 0 then return key.line(reasons) end

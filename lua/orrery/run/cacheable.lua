@@ -2,6 +2,9 @@
 -- run's mode.
 local cacheable = {}
 
+local nouns = { workflow = "a workflow", service = "a service", approve = "an approval",
+  body = "a body" }
+
 -- What the kind says: true, or false and why.
 local function by_kind(run, step)
   local kind = step.kind
@@ -17,7 +20,7 @@ local function by_kind(run, step)
     if step.inputs then return true end
     return false, "declares no inputs; a command may read anything"
   end
-  return false, "a " .. kind .. " is never remembered itself"
+  return false, nouns[kind] .. " is never remembered itself"
 end
 
 --- Is the result of this step a function of what it declares?

@@ -34,11 +34,29 @@ local function results_view(results, seen)
   })
 end
 
+-- Params, and the names of those that were read; an absent one counts, too.
+local function params_view(params, seen)
+  return setmetatable({}, {
+    __index = function(_, name)
+      if type(name) == "string" then seen[name] = true end
+      return params[name]
+    end,
+    __newindex = read_only("ctx.params"),
+    __len = function() return #params end,
+    __pairs = function()
+      for name in pairs(params) do seen[name] = true end
+      return sorted.pairs(params)
+    end,
+  })
+end
+
 local function ctx_view(data, read)
   local results = results_view(data.results, read.results)
+  local params = params_view(data.params, read.params)
   return setmetatable({}, {
     __index = function(_, name)
       if name == "results" then return results end
+      if name == "params" then return params end
       if name == "run" or name == "attempt" then read[name] = true end
       if name == "log" then return print end
       local v = data[name]
@@ -53,16 +71,33 @@ local function ctx_view(data, read)
   })
 end
 
+-- A view of the params does not travel; what is returned of it is a copy, which reads all.
+local function copied(value, params)
+  if value ~= params then return value end
+  local out = {}
+  for k, v in pairs(params) do out[k] = v end
+  return out
+end
+
+-- The value as it travels: params themselves, or params as a field.
+local function plain(value, params)
+  if type(value) == "table" and getmetatable(value) == nil then
+    for k, v in pairs(value) do value[k] = copied(v, params) end
+  end
+  return copied(value, params)
+end
+
 --- Calls a function with its ctx.
 ---@param fn function
 ---@param data table the plain part of the ctx
----@return { value: any, read: { results: string[], run?: boolean, attempt?: boolean } }
+---@return { value: any, read: { results: string[], params: string[], run?: boolean,
+---  attempt?: boolean } }
 function callee.call(fn, data)
-  local read = { results = {} }
-  local value = fn(ctx_view(data, read))
-  local ids = {}
-  for id in sorted.pairs(read.results) do ids[#ids + 1] = id end
-  return { value = value, read = { results = ids, run = read.run, attempt = read.attempt } }
+  local read = { results = {}, params = {} }
+  local ctx = ctx_view(data, read)
+  local value = plain(fn(ctx), ctx.params)
+  return { value = value, read = { results = sorted.keys(read.results),
+    params = sorted.keys(read.params), run = read.run, attempt = read.attempt } }
 end
 
 return callee

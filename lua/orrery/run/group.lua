@@ -332,11 +332,12 @@ end
 
 -- Skips what has not started, but for steps whose condition asks to run after failures.
 local function skip_rest(self)
+  local cause = not (self.outcome and self.outcome.ok) and self.first or nil
   for _, node in ipairs(self.units) do
     if not node.begun and not node.result then
       if self.closed or not node.unit.status_word then
         self.sched:skip(node, self.approval and not self.first and "waiting" or "stopped",
-          self.first)
+          cause)
       elseif node.state == "passed" then
         node.state = "ready"
         self.pending = self.pending + 1

@@ -31,7 +31,7 @@ end
 local function short(v)
   if v == nil then return "nothing" end
   if v == false then return "unset" end
-  local s = type(v) == "string" and v or pack.encode(v) and tostring(v) or "?"
+  local s = type(v) == "table" and "a table" or tostring(v)
   if #s > 40 then s = s:sub(1, 37) .. "..." end
   return (s:gsub("%c", " "))
 end
@@ -75,12 +75,19 @@ local function same(a, b)
   return a ~= nil and b ~= nil and pack.digest(a) == pack.digest(b)
 end
 
+-- As maps, of values of any type, of the names both have.
+local function changed(out, old, new, say)
+  for k, v in sorted.pairs(new or {}) do
+    if old and old[k] ~= nil and not same(old[k], v) then out[#out + 1] = say(k, old[k], v) end
+  end
+end
+
 local words = {
   command = "the command changed", cwd = "cwd changed", prompt = "the prompt changed",
   with = "with changed", outputs = "the declared outputs changed", model = "the model changed",
   executor = "the agent's executor changed", returns = "the returns schema changed",
   gate = "the gate changed", scope = "the cache scope changed", parse = "parse changed",
-  ctx = "item or params changed", normalize = "normalize changed", v = "the key format changed",
+  ctx = "item, matrix or args changed", normalize = "normalize changed", v = "the key format changed",
   depfile = "depfile changed", agent = "the agent changed", skill = "the skill changed",
   shell = "the shell changed", context = "what the function reads from ctx changed",
 }
@@ -101,6 +108,9 @@ function key.diff(old, new)
   end)
   maps(out, old.env, new.env, function(k, was, now)
     return ("env %s %s → %s"):format(k, short(was), short(now))
+  end)
+  changed(out, old.params, new.params, function(k, was, now)
+    return ("param %s %s → %s"):format(k, short(was), short(now))
   end)
   maps(out, old.tools, new.tools, function(k) return ("%s itself changed"):format(k) end)
   if old.identity ~= new.identity then

@@ -35,7 +35,8 @@ end
 
 --- The facts of a recorded set as they are now; nil when it is empty.
 ---@param run orrery.Run
----@param set { files?: string[], looks?: table[], env?: string[], results?: string[] }
+---@param set { files?: string[], looks?: table[], env?: string[], results?: string[],
+---  params?: string[] }
 ---@return table? facts
 function memo.facts(run, set)
   local facts = {}
@@ -59,6 +60,14 @@ function memo.facts(run, set)
       results[id] = r and (r.digest or r.status) or false
     end
     facts.results = results
+  end
+  if set.params and #set.params > 0 then
+    local params = {}
+    for _, name in ipairs(set.params) do
+      local v = run.values[name]
+      params[name] = v == nil and pack.null or v
+    end
+    facts.params = params
   end
   return next(facts) and facts or nil
 end
@@ -281,7 +290,7 @@ function memo.store(run, base, set, record, opts)
   put_text(run, record, "stdout")
   put_text(run, record, "stderr")
   local facts = set and memo.facts(run, set)
-  record.found = facts and facts.files
+  record.found, record.read = facts and facts.files, facts and facts.params
   local full = key.full(base, facts)
   local bytes, why = pack.encode(record, "result")
   if not bytes then return nil, why end

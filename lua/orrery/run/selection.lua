@@ -21,6 +21,13 @@ local function add_members(unit, into)
   for _, member in ipairs(unit.members) do add_members(member, into) end
 end
 
+local function its_steps(wf)
+  local ids = {}
+  for i = 1, math.min(#wf.steps, 12) do ids[i] = wf.steps[i].id end
+  if #ids == 0 then return "it has a body, which is run as a whole" end
+  return "its steps are: " .. table.concat(ids, ", ") .. (#wf.steps > 12 and " …" or "")
+end
+
 local function matching(wf, name, into)
   local unit = wf.by_id[name]
   if unit then
@@ -47,9 +54,8 @@ local function named(wf, names)
   local into = {}
   for _, name in ipairs(names) do
     if not matching(wf, name, into) then
-      local hint = nearest.hint(name, wf.by_id)
-      errors.raise("usage", ("there is no step '%s' in %s%s"):format(name, wf.name,
-        hint and "; " .. hint or ""), { exit = 2 })
+      errors.raise("usage", ("there is no step '%s' in %s"):format(name, wf.name),
+        { exit = 2, hint = nearest.hint(name, wf.by_id) or its_steps(wf) })
     end
   end
   return into

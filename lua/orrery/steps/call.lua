@@ -50,7 +50,8 @@ function call.prepare(r, step, ctx)
     local digests = r.workflow.reads and r.workflow.reads.modules or {}
     parts.module = digests[mod]
   end
-  parts.ctx = { params = r.values, item = ctx.item, matrix = ctx.matrix, args = ctx.args }
+  -- Params and results are keyed when they are read: they are in the recorded set.
+  parts.ctx = { item = ctx.item, matrix = ctx.matrix, args = ctx.args }
   return parts, { fn = fn, shown = info.source }
 end
 
@@ -91,7 +92,7 @@ local impure_words = { clock = "the clock", random = "randomness", process = "a 
 -- what a step with declared outputs is for.
 local function recorded(facts, read, writes)
   local set = { files = facts.reads, looks = facts.looks, env = facts.env,
-    results = read.results }
+    results = read.results, params = read.params }
   local impure
   for word in sorted.pairs(facts.impure or {}) do
     if not (word == "write" and writes) then impure = impure_words[word] or word end

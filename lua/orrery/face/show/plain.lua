@@ -80,9 +80,14 @@ function on.step_started(self, e)
   end
 end
 
+-- A body starts without steps: its first call is not the only one.
+local function single(state)
+  return state.total == 1 and state.plan ~= nil and #state.plan == 1
+end
+
 -- A single step streams: its output is what the run is about.
 function on.output(self, e)
-  if self.how == "prefix" or (self.how == "group" and self.state.total == 1) then
+  if self.how == "prefix" or (self.how == "group" and single(self.state)) then
     stream(self, e)
   end
 end

@@ -48,12 +48,15 @@ local function skipped_by(s)
   return by
 end
 
+-- A failure that a policy made up for, in a run that went well, is no error.
 local function one_failure(out, s, step, opts)
   local err = step.error or {}
   local text = errors.text(err.message or (step.exit and "exit " .. step.exit) or "failed")
   local tries = (step.attempts or 1) > 1 and (" (%d attempts)"):format(step.attempts) or ""
-  out[#out + 1] = ("%s%s %s: %s%s"):format(place_of(err), opts.paint("red", "error:"), step.id,
-    text, tries)
+  local forgiven = s.finished and s.finished.code == 0
+  out[#out + 1] = ("%s%s %s: %s%s"):format(place_of(err),
+    forgiven and opts.paint("yellow", "warning:") or opts.paint("red", "error:"), step.id, text,
+    tries)
   if not (opts.shown and opts.shown[step.id]) then add_tail(out, s, step) end
   if err.class == "internal" and err.traceback then
     out[#out + 1] = "  " .. err.traceback:gsub("\n", "\n  ")

@@ -1,0 +1,52 @@
+-- What somebody new is told, and what a param, a quorum or a body means to them.
+local run = require("tests.cli.harness").run
+
+local function workflow(body)
+  return { ["workflows/w.lua"] = 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n" }
+end
+
+describe("a function and params", function()
+  local files = workflow [[
+    params = { a = 1, b = 2 },
+    o.step "reads"  { call = function(ctx) return ctx.params.a end },
+    o.step "blind"  { call = function() return 3 end },
+    o.step "all"    { call = function(ctx) return { p = ctx.params } end },
+    o.step "absent" { call = function(ctx) return ctx.params.c == nil end }]]
+
+  it("run again only what reads the param that changed, and name both values", run {
+    files = files, args = "run w", stdout = "4 steps: 4 ran",
+    again = { args = "run w reads blind absent -p b=3", stdout = "3 steps: everything up to date",
+      again = { args = "run w -p a=9",
+        stdout = { "2 up to date, 2 ran", "reads", "param a 1 → 9", "all", "!blind" },
+        again = { args = "run w", stdout = "everything up to date" } } } })
+
+  it("returned whole, are a plain table", run { files = files, args = "run w all --json",
+    stdout = { '"value"', '"a": 1', '"b": 2' } })
+end)
+
+describe("a group that is good enough", function()
+  it("warns of the member that failed and blames nobody for the one it did not need", run {
+    files = workflow [[
+      o.group "q" { policy = { "quorum", need = 2, rest = "cancel" }, limit = 1,
+        o.step "a" { run = "echo a" }, o.step "b" { run = "exit 3" },
+        o.step "c" { run = "echo c" }, o.step "d" { run = "echo d" } }]],
+    args = "run w", stderr = { "warning: b: exit 3", "!error", "!because of it" } })
+end)
+
+describe("output in one block a step", function()
+  it("comes after the line of its step in a body, too", run {
+    files = workflow [[ body = function(w)
+      w:run("echo one; sleep 0.1; echo two", { id = "first" }) w:run("echo three", { id = "second" })
+    end ]],
+    args = "run w", after = function(_, r)
+      assert.is_truthy(r.stdout:match("^ok +first[^\n]*\none\ntwo\nok +second[^\n]*\nthree\n"))
+    end })
+end)
+
+describe("a name that is not there", function()
+  it("of a step is answered with the steps there are", run { files = workflow [[
+      o.step "links" { run = "true" }, o.step "spell" { run = "true" }]],
+    args = "run w nope", code = 2, stderr = { "no step 'nope' in w", "its steps are: links, spell" } })
+  it("near another gets that one", run { files = workflow [[o.step "links" { run = "true" }]],
+    args = "run w lniks", code = 2, stderr = "did you mean 'links'?" })
+end)
