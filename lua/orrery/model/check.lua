@@ -113,7 +113,7 @@ end
 
 local function check_shape(wf, report)
   local f = wf.node.fields
-  if wf.body and (#wf.steps > 0 or f.steps ~= nil) then
+  if wf.body and (#wf.top.members > 0 or f.steps ~= nil) then
     report:error(report:at(wf.node, "body"), "a workflow has a body or steps, not both",
       "start the steps inside the body: w:step(id, fields)")
   elseif not wf.body and f.steps == nil and f[1] == nil and #wf.groups == 1
