@@ -128,7 +128,8 @@ local function announce_start(run)
   run.journal:emit({ ev = "run_started", run = run.id, workflow = wf.name, file = wf.file,
     root = wf.root, params = wf.values, jobs = run.slots.jobs, steps = #run.scheduler.linked,
     version = sys.version, argv = opts.argv or {}, wall = sys.wall(), pid = sys.pid(),
-    resumed = opts.resume })
+    resumed = opts.resume, targets = opts.targets, only = opts.only, from = opts.from,
+    args = opts.args })
 end
 
 local NONE = {}

@@ -50,6 +50,7 @@ function resume.main(c)
   local wf = load.file(e.file, { root = e.root or root, config = conf, params = params_of(e, c) })
   local options = run.options(c, e.targets or {})
   options.config, options.resume = conf, before.id
+  options.only, options.from = e.only, e.from
   options.args = c.rest or e.args or {}
   return run.go(c, wf, options)
 end

@@ -1,0 +1,150 @@
+-- Going on with a run that was cut off: what it finished is not repeated, not even what is
+-- never remembered across runs.
+local cli = require("tests.cli.harness")
+local runs = require("tests.cli.runs")
+local workflow, SHELL = runs.workflow, runs.SHELL
+
+local function counts(dir, want)
+  for path, n in pairs(want) do
+    assert.equal(n, runs.lines(dir, path), "lines of " .. path)
+  end
+end
+
+local four = workflow [[ params = { who = "x" },
+  o.step "pure" { run = "echo p >> pure; echo p > p.txt", inputs = {}, outputs = { "p.txt" } },
+  o.step "each" { run = "echo {{params.who}} {{args}} >> each; echo {{params.who}}" },
+  o.step "back" { cache = false, call = function() return { 1.5, "\xff" } end },
+  o.step "slow" { needs = { "pure", "each", "back" }, run = "echo s >> slow; test -e go || exec sleep 1000" },
+  o.step "last" { needs = "slow", run = "echo l >> last" },
+  o.step "aside" { run = "echo a >> aside" },
+]]
+
+-- Starts "run w ARGS", kills it when 'slow' runs, and then does 'after'.
+local function killed(args, after)
+  return SHELL .. ([[
+    start run w %s
+    poll 'grep -q "step_started.*\"slow\"" .orrery/runs/*/journal.jsonl 2>/dev/null'
+    kill -9 $pid; wait $pid 2>/dev/null
+    touch go
+    %s]]):format(args, after or "")
+end
+
+describe("a run that was killed", function()
+  it("is shown as unfinished; resume repeats nothing that finished", cli.run {
+    files = { ["workflows/w.lua"] = four },
+    shell = killed("-p who=me -j1", "$orrery runs"), stdout = { "unfinished" },
+    after = function(dir) counts(dir, { pure = 1, each = 1, slow = 1, last = 0 }) end,
+    again = { args = "resume", stdout = { "ok         slow", "ok         last" }, after = function(dir)
+      counts(dir, { pure = 1, each = 1, slow = 2, last = 1, aside = 1 })
+      assert.equal("me\n", cli.read(dir .. "/each"))
+      local j = runs.last(dir)
+      assert.equal("resumed", j.steps.each.cached)
+      assert.equal("resumed", j.steps.back.cached)
+      assert.equal("me", j.run_started.params.who)
+    end,
+      again = { args = "resume", stderr = "nothing to resume" } },
+  })
+
+  it("can be killed and resumed again and again", cli.run {
+    files = { ["workflows/w.lua"] = four },
+    shell = killed("-j1", [[rm go
+      start resume; poll 'test "$(grep -l "step_started.*\"slow\"" .orrery/runs/*/journal.jsonl | wc -l)" = 2'
+      kill -9 $pid; wait $pid 2>/dev/null; touch go; $orrery resume]]),
+    after = function(dir) counts(dir, { pure = 1, each = 1, slow = 3, last = 1, aside = 1 }) end,
+  })
+
+  it("goes on with the steps and arguments it was asked for", cli.run {
+    files = { ["workflows/w.lua"] = four },
+    shell = killed("last -j1 -- one 'two three'", "$orrery resume"),
+    after = function(dir)
+      counts(dir, { each = 1, last = 1, aside = 0 })
+      assert.equal("x one two three\n", cli.read(dir .. "/each"))
+    end,
+  })
+
+  it("repeats a finished step that --force names", cli.run {
+    files = { ["workflows/w.lua"] = four },
+    shell = killed("-j1", "$orrery resume --force=each"),
+    after = function(dir) counts(dir, { pure = 1, each = 2, last = 1 }) end,
+  })
+
+  it("loses no more than the line that was torn", cli.run {
+    files = { ["workflows/w.lua"] = four },
+    shell = killed("-j1", [[
+      j=$(ls .orrery/runs/*/journal.jsonl)
+      printf '{"ev":"step_finished","id":"slow","status":"o' >> $j
+      $orrery runs; $orrery runs show; $orrery resume]]),
+    stdout = "unfinished",
+    after = function(dir)
+      counts(dir, { pure = 1, each = 1, slow = 2, last = 1 })
+      assert.equal(1, runs.journals(dir)[1].torn)
+    end,
+  })
+
+  it("repeats only the step whose line was lost from the middle", cli.run {
+    files = { ["workflows/w.lua"] = four },
+    shell = killed("-j1", [[
+      j=$(ls .orrery/runs/*/journal.jsonl)
+      sed -i '/step_finished.*"each"/s/^.*$/{"ev":"step_fin\xff\x00\x01/' $j
+      $orrery resume]]),
+    after = function(dir) counts(dir, { pure = 1, each = 2, slow = 2, last = 1 }) end,
+  })
+
+  it("leaves nothing behind that a step started", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "tree" { run = "(trap '' TERM; sleep 1000) & setsid sleep 1000 & echo > started; wait" } ]] },
+    shell = SHELL .. [[mkfifo held; cat held > rest & reader=$!
+      exec 3>held; start run w; exec 3>&-
+      await started; kill -9 $pid; gone $reader]],
+  })
+end)
+
+describe("a run that failed", function()
+  it("goes on from the failure when its cause is mended", cli.run {
+    files = { ["workflows/w.lua"] = four:gsub("test %-e go || exec sleep 1000", "test -e go") },
+    args = "run w", code = 1, after = function(dir) counts(dir, { each = 1, slow = 1, last = 0 }) end,
+    again = { shell = "touch go; $orrery resume",
+      after = function(dir) counts(dir, { each = 1, slow = 2, last = 1 }) end },
+  })
+
+  it("whose script was edited repeats what the edit reaches", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[ body = function(w)
+      w:run("echo a >> a", { id = "a" })
+      w:run("echo b >> b", { id = "b" })
+      w:run("test -e go", { id = "c" })
+    end ]] },
+    args = "run w", code = 1,
+    again = { files = { ["workflows/w.lua"] = workflow [[ body = function(w)
+      w:run("echo b >> b", { id = "b" })
+      w:run("echo new >> new", { id = "new" })
+      w:run("echo a >> a", { id = "renamed" })
+      w:run("test -e go", { id = "c" })
+    end ]] }, shell = "touch go; $orrery resume",
+      after = function(dir) counts(dir, { a = 1, b = 1, new = 1 }) end },
+  })
+
+  it("has each of several equal calls of its body repeated only as often as it is new", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[ body = function(w)
+      for _ = 1, 3 do w:run("echo x >> x") end
+      w:run("test -e go")
+      for _ = 1, 2 do w:run("echo x >> x") end
+    end ]] },
+    args = "run w", code = 1, after = function(dir) counts(dir, { x = 3 }) end,
+    again = { shell = "touch go; $orrery resume", after = function(dir) counts(dir, { x = 5 }) end },
+  })
+
+  it("has its w:parallel items taken over that finished", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[ body = function(w)
+      local got = w:parallel("all", { "a", "b", "c" }, function(x)
+        w:run("echo " .. x .. " >> ran", { id = "first" })
+        return w:run("test " .. x .. " != b -o -e go; echo " .. x, { id = "second", parse = "text" }).value
+      end, { policy = "settled" })
+      return table.concat(got.values, ",")
+    end ]] },
+    args = "run w", code = 1, after = function(dir) counts(dir, { ran = 3 }) end,
+    again = { shell = "touch go; $orrery resume", after = function(dir)
+      counts(dir, { ran = 3 })
+      assert.equal("a,b,c", runs.last(dir).run_finished.result)
+    end },
+  })
+end)
