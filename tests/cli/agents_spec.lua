@@ -270,6 +270,37 @@ iteration:
     end,
   })
 
+  it("takes the loops of stories as often as they ask, within the bound given", test {
+    files = { ["workflows/book.yaml"] = [[
+phases:
+  - phase: 0
+    epic_loop:
+      steps: [ { step: 1, agent: pm, outputs: [sprint.json] } ]
+      story_loop:
+        - { step: 2, agent: pm, outputs: ["story-{{story_id}}.json"] }
+        - step: 3
+          agent: dev
+          inputs: ["story-{{story_id}}.json (from step 2)"]
+          outputs: ["code-{{story_id}}.json"]
+        - decision: { type: review_pass, if_fail: { loop_back: 3 }, if_pass: { continue: true } }
+        - decision: { type: more_stories, if_yes: { loop_back: 2 }, if_no: { continue: true } }
+      after_stories: [ { step: 4, agent: pm } ]
+]], ["play/2"] = '{"more_stories":true}', ["play/3"] = '{"review_pass":false}',
+      ["play/3#2"] = '{"review_pass":true}',
+      ["play/3#story-2"] = '{"review_pass":false}', ["play/3#2#story-2"] = '{"review_pass":true}',
+      ["play/2#story-2"] = '{"more_stories":false}' },
+    args = "run book AGENT -p max_iterations=2", code = 0,
+    after = function(dir)
+      local order = {}
+      for line in calls(dir):gmatch("[^\n]+") do order[#order + 1] = line:match("^%S+") end
+      assert.are.same({ "1", "2", "3", "3#2", "2#story-2", "3#story-2",
+        "3#2#story-2", "4" }, order)
+      local last = json.decode(cli.read(dir .. "/request-3#story-2"))
+      assert.are.equal("story-2.json", last.inputs[1].name)
+      assert.is_false(last.inputs[1].missing)
+    end,
+  })
+
   it("says how to configure an executor, before anything runs", test {
     files = two(), args = "run two", code = 2,
     stderr = { "no executor is configured for the agents dev, qa", "--agent '*=CMD'",

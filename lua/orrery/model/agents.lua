@@ -99,12 +99,13 @@ end
 -- nodes
 
 local function step_fields(self, e)
-  local role = e.role and templates.text(e.role, self.values)
+  local values = templates.over(self.values, e.vars)
+  local role = e.role and templates.text(e.role, values)
   e.role = role
   e.fallback = fallback_of(self, role)
   local prompt = {}
   for _, text in ipairs { e.name or false, e.description or false, e.notes or false } do
-    if text then prompt[#prompt + 1] = templates.text(text, self.values) end
+    if text then prompt[#prompt + 1] = templates.text(text, values) end
   end
   local fields = { doc = e.name, timeout = timeout_of(self),
     allow_failure = (e.optional or e.retry and e.retry.on_failure == "log_and_continue") or nil }
@@ -183,21 +184,13 @@ local function artifact_names(entries)
   return out
 end
 
--- Loops over stories and back after a review are one round.
-local function note_loops(self, loops)
-  for _, loop in ipairs(loops) do
-    self.src:warning(loop.t, loop.key, ("loop_back to step %s is not taken: the loop is one round")
-      :format(loop.back))
-  end
-end
-
 local function report_unchecked(self, wf, report)
   wf.unchecked = {}
   for _, s in ipairs(wf.steps) do
     local gate = s.agent_io and s.agent_io.gate
     for _, u in ipairs(gate and gate.unchecked or {}) do
       wf.unchecked[#wf.unchecked + 1] = { id = s.id, text = u.text, place = u.place }
-      if (s.agent_io.round or 1) == 1 then
+      if not s.agent_io.round then
         local add = self.strict and report.error or report.warning
         add(report, u.place, ("step '%s': its gate is unchecked: %s"):format(s.id, u.text))
       end
@@ -229,7 +222,7 @@ local function steps_of(self)
   return function(p)
     self.values = {}
     for k, v in pairs(p) do self.values[k] = v end
-    self.entries = rounds.unroll(self.src, self.value, self.entries, self.values)
+    self.entries = rounds.unroll(self.src, self.value, self.entries, self.values, self.loops)
     for _, e in ipairs(self.entries) do trees_of(e) end
     mark_members(self.entries)
     return nodes(self)
@@ -248,10 +241,10 @@ function agents.load(value, facts, more)
   local loops
   self.entries, loops = phases.flatten(src, value)
   for _, e in ipairs(self.entries) do entry.read(src, e) end
-  note_loops(self, loops)
+  self.loops = loops
   parallel(self)
   local nodes_of_params = params.of(src, value, self.entries, slug_of(more.info.name),
-    artifact_names(self.entries))
+    artifact_names(self.entries), #loops > 0)
   local places = {}
   for k in pairs(value) do places[k] = src:place(value, k) end
   local node = build.node("workflow", src:text(value, "name"), { doc = src:text(value,

@@ -130,8 +130,8 @@ local function conditions(self)
       condition.each(tree, function(path)
         for _, id in ipairs(makers[truth.fold(path[1])] or {}) do
           local maker = self.by_id[id]
-          if id ~= e.id and not together(e, maker) and (maker.round or 1) <= (e.round or 1)
-            and not has(s.needs, id) and not has(s.after, id) and not before(self, e.id, id) then
+          local free = id ~= e.id and not together(e, maker) and not has(s.needs, id)
+          if free and not has(s.after, id) and not before(self, e.id, id) then
             s.after[#s.after + 1] = id
           end
         end
@@ -140,15 +140,14 @@ local function conditions(self)
   end
 end
 
--- Phases and rounds in their order: each step after all steps of the one before.
-local function in_turn(self, which)
+-- Each step of a phase after all steps of the phase before.
+local function phases_in_turn(self)
   local at, most = {}, 0
   for _, e in ipairs(self.entries) do
-    local n = e[which]
-    if n and self.wf.by_id[e.id] and not (which == "round" and e.publish) then
-      at[n] = at[n] or {}
-      table.insert(at[n], e.id)
-      if n > most then most = n end
+    if e.phase and self.wf.by_id[e.id] then
+      at[e.phase] = at[e.phase] or {}
+      table.insert(at[e.phase], e.id)
+      if e.phase > most then most = e.phase end
     end
   end
   local last
@@ -157,6 +156,21 @@ local function in_turn(self, which)
       for _, up in ipairs(last or {}) do control(self, self.wf.by_id[id], up) end
     end
     last = at[n] or last
+  end
+end
+
+-- Each round after the one before it, and what follows a loop after all its rounds.
+local function rounds_in_turn(self)
+  for _, e in ipairs(self.entries) do
+    local s = self.wf.by_id[e.id]
+    for _, f in ipairs(s and e.follows or {}) do
+      for _, id in ipairs(f.ids) do
+        if self.wf.by_id[id] then control(self, s, id) end
+      end
+    end
+    for _, id in ipairs(s and e.waits or {}) do
+      if self.wf.by_id[id] then control(self, s, id) end
+    end
   end
 end
 
@@ -190,8 +204,8 @@ function edges.add(wf, entries, report, opts)
     sequential = opts.sequential }, Order)
   for _, e in ipairs(entries) do self.by_id[e.id] = self.by_id[e.id] or e end
   data(self)
-  in_turn(self, "phase")
-  in_turn(self, "round")
+  phases_in_turn(self)
+  rounds_in_turn(self)
   conditions(self)
   ratings(self)
   publishers(self)

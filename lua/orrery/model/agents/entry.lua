@@ -91,8 +91,8 @@ local function read_validation(src, t)
       out.checks[#out.checks + 1] = src:text(list, i)
     end
   end
-  local known = { custom_checks = true, security_checks = true, schema = true, gate = true, rubric_file = true, minimum_score = true,
-    secondary_outputs = true }
+  local known = { custom_checks = true, security_checks = true, schema = true, gate = true,
+    rubric_file = true, minimum_score = true, secondary_outputs = true }
   for k, item in sorted.pairs(v) do
     if not known[k] then out.meta[k] = item end
   end

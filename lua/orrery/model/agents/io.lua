@@ -17,11 +17,7 @@ io.DIR = ".orrery/runs/" .. templates.RUN .. "/artifacts"
 ---@field stat fun(path: string): table?  of what lies at a path relative to the root
 
 local function rendered(self, e, text, at, what)
-  local values = self.values
-  if e.round then
-    values = setmetatable({ iteration_count = e.round }, { __index = self.values })
-  end
-  local out = templates.text(text, values)
+  local out = templates.text(text, templates.over(self.values, e.vars))
   local left = templates.leftover(out)
   if left and not self.inspect then
     self.src.report:error(at, ("%s: {{%s}} has no value"):format(what, left),
@@ -31,24 +27,24 @@ local function rendered(self, e, text, at, what)
 end
 
 -- A later round writes beside the first: "round-2/a.json", "x/a-round-2.json".
-local function of_round(name, round, is_artifact)
-  if not round or round == 1 then return name end
-  if is_artifact then return ("round-%d/%s"):format(round, name) end
+local function of_round(name, tag, is_artifact)
+  if not tag then return name end
+  if is_artifact then return tag .. "/" .. name end
   local base, ending = name:match("^(.*)(%.%w+)$")
-  return ("%s-round-%d%s"):format(base or name, round, ending or "")
+  return ("%s-%s%s"):format(base or name, tag, ending or "")
 end
 
 -- Where an output lies. A name that several steps make belongs to the first; the others
 -- have theirs in a directory of their own.
 local function place_of(self, e, name)
-  if name:find("/", 1, true) then return paths.normal(of_round(name, e.round, false)) end
+  if name:find("/", 1, true) then return paths.normal(of_round(name, e.tag, false)) end
   local maker = self.makers[name]
   local origin = e.origin or e.id
   if not maker then
     maker = origin
     self.makers[name] = origin
   end
-  local own = of_round(name, e.round, true)
+  local own = of_round(name, e.tag, true)
   if maker ~= origin then own = origin .. "/" .. own end
   return io.DIR .. "/" .. own
 end
@@ -95,7 +91,7 @@ end
 
 local function from_outside(self, e, one)
   if one.name == "iteration_count" then
-    one.param, one.value = one.name, e.round or 1
+    one.param, one.value = one.name, e.vars and e.vars.iteration_count or 1
   elseif self.wf.params[one.name] then
     one.param, one.value = one.name, self.values[one.name]
     one.path = file_of(self, one.value)
@@ -162,7 +158,7 @@ local function gate_of(self, e, outs)
   gate.rubric = not why and rubric or nil
   if why then gate.unchecked[#gate.unchecked + 1] = { text = why, place = v.rubric_place } end
   if v.gate then
-    local path = paths.normal(of_round(rendered(self, e, v.gate, v.place, "gate"), e.round, false))
+    local path = paths.normal(of_round(rendered(self, e, v.gate, v.place, "gate"), e.tag, false))
     local bad = paths.bad_output({ path = path })
     if bad then self.src.report:error(v.place, bad) else gate.path = path end
   end
@@ -207,7 +203,7 @@ function io.attach(wf, entries, src, values, opts)
     local s = wf.by_id[e.id]
     if s and s.kind and not s.agent_io then
       s.agent_io = { inputs = read_inputs(self, e), outputs = self.outputs[e.id], name = e.name,
-        role = e.role, skill = e.skill, tool = e.tool, notes = e.notes, round = e.round,
+        role = e.role, skill = e.skill, tool = e.tool, notes = e.notes, round = e.tag,
         publish = e.publish or nil, rating = e.rating or nil, fallback = e.fallback,
         on_failure = e.retry and e.retry.on_failure }
       s.agent_io.gate = gate_of(self, e, s.agent_io.outputs)

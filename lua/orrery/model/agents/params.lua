@@ -107,14 +107,16 @@ end
 ---@param entries orrery.agents.Entry[]
 ---@param slug string
 ---@param artifacts table<string, true> names of artifacts that conditions may read
+---@param loops boolean are there loops without a bound of their own?
 ---@return table<string, orrery.Node> nodes
 ---@return table<string, true> declared those the workflow lists itself
-function params.of(src, value, entries, slug, artifacts)
+function params.of(src, value, entries, slug, artifacts, loops)
   local into, declared = {}, {}
   listed(src, value, into)
   described(src, value, into)
   for name in pairs(into) do declared[name] = true end
   ids(slug, into)
+  if loops then add(into, "max_iterations", {}, { type = "integer", default = 1 }) end
   templated(src, entries, into)
   read_names(entries, artifacts, into)
   local nodes = {}

@@ -57,12 +57,23 @@ local function jumps(self, branch, at, tree)
   end
 end
 
+-- Only what is known to ask for it goes back: an undefined NOT does not.
+function Flat:loop(t, back, tree)
+  local last = self.out[#self.out]
+  if not last then return self.src:error(t, "loop_back", "there is no step to go back to") end
+  if tree.op == "not" then tree = { op = "==", tree[1], { op = "value", value = false } } end
+  local name = tree.path and tree.path[1] or ""
+  self.loops[#self.loops + 1] = { back = back, last = last, tree = tree, t = t,
+    key = "loop_back", counter = name:find("stor", 1, true) and "story_id"
+      or name:find("epic", 1, true) and "epic_id" or "iteration_count" }
+end
+
 function Flat:branch(t, key, at, tree)
   local branch = self.src:get(t, key)
   if type(branch) ~= "table" then return end
   if source.is_map(branch) then
     local back = self.src:text(branch, "loop_back")
-    if back then self.loops[#self.loops + 1] = { back = back, t = branch, key = "loop_back" } end
+    if back then self:loop(branch, back, tree) end
     return
   end
   local inner = { phase = at.phase, optional = at.optional, when = join(at.when, tree) }

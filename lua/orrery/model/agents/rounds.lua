@@ -8,6 +8,8 @@ local rounds = {}
 
 --- More rounds than this are refused.
 rounds.MAX = 50
+-- Loops of decisions may stand in each other.
+rounds.MOST_OF_LOOPS = 8
 
 local operators = { ["=="] = "==", ["="] = "==", ["!="] = "!=", ["<"] = "<", ["<="] = "<=",
   [">"] = ">", [">="] = ">=" }
@@ -66,52 +68,160 @@ local function body_of(src, spec, entries)
   return body
 end
 
-local function copy_inputs(e, r, inside)
+local function copy_inputs(e, suffix, inside)
   local out = {}
   for i, input in ipairs(e.inputs) do
     local one = {}
     for k, v in pairs(input) do one[k] = v end
-    if input.from and inside[input.from] then one.from = input.from .. "#" .. r end
+    if input.from and inside[input.from] then one.from = input.from .. suffix end
     out[i] = one
   end
   return out
 end
 
-local function copy(e, r, inside, tree)
+local function mapped(ids, suffix, inside)
+  local out = {}
+  for i, id in ipairs(ids) do out[i] = inside[id] and id .. suffix or id end
+  return out
+end
+
+-- What a round follows on: the ids of the round before, and the condition at its end.
+local function copy_follows(e, suffix, inside, own)
+  local out = {}
+  for i, f in ipairs(e.follows or {}) do
+    out[i] = { ids = mapped(f.ids, suffix, inside), tree = f.tree, count = f.count }
+  end
+  out[#out + 1] = own
+  return out
+end
+
+-- Round r of a step; `own` is what it follows on.
+local function copy(e, r, inside, loop, own)
   local one = {}
   for k, v in pairs(e) do one[k] = v end
-  one.id, one.round, one.origin = e.id .. "#" .. r, r, e.id
-  one.inputs = copy_inputs(e, r, inside)
-  one.when = table.move(e.when, 1, #e.when, 2, { tree })
-  one.group = e.group and e.group .. "#" .. r
+  local suffix = "#" .. loop.label .. r
+  one.id, one.origin, one.copied = e.id .. suffix, e.origin or e.id, true
+  one.tag = (e.tag and e.tag .. "-" or "") .. (loop.label == "" and "round-" or loop.label) .. r
+  one.vars = setmetatable({ [loop.counter] = r }, { __index = e.vars })
+  one.inputs = copy_inputs(e, suffix, inside)
+  one.waits = e.waits and mapped(e.waits, suffix, inside)
+  one.follows = copy_follows(e, suffix, inside, own)
+  one.group = e.group and e.group .. suffix
   return one
 end
 
---- Adds the later rounds to the entries, after the first.
----@param src orrery.agents.Source
----@param value table the workflow
----@param entries orrery.agents.Entry[]
----@param values table<string, any>
----@return orrery.agents.Entry[]
-function rounds.unroll(src, value, entries, values)
+local function ids_of(list)
+  local out = {}
+  for i, e in ipairs(list) do out[i] = e.id end
+  return out
+end
+
+-- All rounds but the first of a body, in order.
+local function later(body, n, loop)
+  local inside, out = {}, {}
+  for _, e in ipairs(body) do inside[e.id] = true end
+  local before = ids_of(body)
+  for r = 2, n do
+    local list, own = {}, { ids = before, tree = loop.tree, count = r - 1 }
+    for i, e in ipairs(body) do list[i] = copy(e, r, inside, loop, own) end
+    table.move(list, 1, #list, #out + 1, out)
+    before = ids_of(list)
+  end
+  return out
+end
+
+-- Puts the later rounds behind the last step of the body. What comes after waits for all.
+local function insert(entries, body, more, phase)
+  local last, out, behind = body[#body], {}, false
+  local ids = ids_of(more)
+  for _, e in ipairs(entries) do
+    out[#out + 1] = e
+    if behind and phase and e.phase == phase then
+      e.waits = e.waits or {}
+      table.move(ids, 1, #ids, #e.waits + 1, e.waits)
+    end
+    if e == last then
+      table.move(more, 1, #more, #out + 1, out)
+      behind = true
+    end
+  end
+  return out
+end
+
+local function of_iteration(src, value, entries, values)
   local spec = src:map(value, "iteration")
   if not spec or src:get(spec, "enabled") == false then return entries end
   local n, tree = count_of(src, spec, values), condition_of(src, spec, values)
   local body = body_of(src, spec, entries)
   if n == 1 or not tree or #body == 0 then return entries end
-  local inside, last = {}, nil
-  for _, e in ipairs(body) do
-    inside[e.id] = true
-    e.round, e.origin, last = 1, e.id, e
-  end
-  local out = {}
+  return insert(entries, body, later(body, n, { tree = tree, label = "",
+    counter = "iteration_count" }))
+end
+
+-- From the step that is gone back to, to the decision; with the rounds of inner loops.
+local function between(entries, loop)
+  local body = {}
   for _, e in ipairs(entries) do
-    out[#out + 1] = e
-    for r = 2, e == last and n or 1 do
-      for _, b in ipairs(body) do out[#out + 1] = copy(b, r, inside, tree) end
+    if e.id == loop.back or #body > 0 then body[#body + 1] = e end
+    if e == loop.last then
+      local at = #body
+      for _, other in ipairs(entries) do
+        if at > 0 and other.copied and other.behind == e then body[#body + 1] = other end
+      end
+      return body
     end
   end
-  return out
+  return {}
+end
+
+local labels = { story_id = "story-", epic_id = "epic-", iteration_count = "" }
+
+-- Loops in each other must name their rounds apart: "3#2" and "3#story-2".
+local function name_loops(loops)
+  local seen = {}
+  for _, loop in ipairs(loops) do
+    local label = labels[loop.counter]
+    seen[label] = (seen[label] or 0) + 1
+    if seen[label] > 1 then label = label .. "loop" .. seen[label] .. "-" end
+    loop.label = label
+  end
+end
+
+local function of_decisions(src, entries, loops, n)
+  name_loops(loops)
+  for _, loop in ipairs(loops) do
+    local body = between(entries, loop)
+    if #body == 0 then
+      src:error(loop.t, loop.key, ("loop_back names no step before it: '%s'"):format(loop.back))
+    elseif n == 1 then
+      src:warning(loop.t, loop.key, ("the loop back to step %s has no bound; it is one round")
+        :format(loop.back), "-p max_iterations=N allows N rounds")
+    else
+      local more = later(body, n, loop)
+      for _, e in ipairs(more) do e.behind = loop.last end
+      entries = insert(entries, body, more, loop.last.phase)
+    end
+  end
+  return entries
+end
+
+--- Adds the later rounds to the entries, each after the one before.
+---@param src orrery.agents.Source
+---@param value table the workflow
+---@param entries orrery.agents.Entry[]
+---@param values table<string, any>
+---@param loops table[] of phases: { back, last, tree, counter, t, key }
+---@return orrery.agents.Entry[]
+function rounds.unroll(src, value, entries, values, loops)
+  entries = of_iteration(src, value, entries, values)
+  local n = math.tointeger(tonumber(values.max_iterations)) or 1
+  if #loops == 0 then return entries end
+  if n < 1 or n > rounds.MOST_OF_LOOPS then
+    src:error(loops[1].t, loops[1].key, ("max_iterations must be a whole number from 1 to %d here")
+      :format(rounds.MOST_OF_LOOPS))
+    return entries
+  end
+  return of_decisions(src, entries, loops, n)
 end
 
 return rounds

@@ -33,6 +33,19 @@ local function spell(v)
   return tostring(v)
 end
 
+--- Values of a round over those of the workflow.
+---@param values table<string, any>
+---@param vars table<string, any>?
+---@return table<string, any>
+function templates.over(values, vars)
+  if not vars then return values end
+  return setmetatable({}, { __index = function(_, name)
+    local v = vars[name]
+    if v ~= nil then return v end
+    return values[name]
+  end })
+end
+
 --- Replaces the templates of a text. One that is the whole text keeps the type of its
 --- value; one without a value stays.
 ---@param text string

@@ -24,7 +24,8 @@ local function json_for(doc, o)
   local schema = schema_of(o.schema)
   local v = schema and sample.of(schema, doc.params)
     or { step = doc.step, role = doc.role, name = o.name }
-  if doc.gate and doc.gate.minimum_score and o.primary and type(v) == "table" then raise_scores(v, doc.gate.minimum_score) end
+  local minimum = doc.gate and doc.gate.minimum_score
+  if minimum and o.primary and type(v) == "table" then raise_scores(v, minimum) end
   return json.encode(v, { indent = 2, lossy = true }) .. "\n"
 end
 
