@@ -87,7 +87,8 @@ local words = {
   with = "with changed", outputs = "the declared outputs changed", model = "the model changed",
   executor = "the agent's executor changed", returns = "the returns schema changed",
   gate = "the gate changed", scope = "the cache scope changed", parse = "parse changed",
-  ctx = "item, matrix or args changed", normalize = "normalize changed", v = "the key format changed",
+  ctx = "item, matrix or args changed", normalize = "normalize changed",
+  v = "the key format changed",
   depfile = "depfile changed", agent = "the agent changed", skill = "the skill changed",
   shell = "the shell changed", context = "what the function reads from ctx changed",
 }
