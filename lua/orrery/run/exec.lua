@@ -28,7 +28,7 @@ local function use_record(run, step, job, record, full)
   local t0 = sys.mono()
   local clean = memo.clean(run, step, record)
   if not clean then
-    local _ <close> = locks.outputs(run, step)
+    local _ <close> = locks.outputs(run, job.outputs)
     local keep = {}
     for _, o in ipairs(record.outputs) do keep[o.path] = true end
     if not step.keep then memo.remove_stale(run, last.get(run, step), keep) end

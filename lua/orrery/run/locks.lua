@@ -18,10 +18,16 @@ function locks.take(run, name)
   end
 end
 
---- The lock of a step's outputs in this checkout.
+--- The lock of a step's outputs in this checkout. It is named by what is written, not by
+--- the step: a step may run another workflow that has a step of its name.
 ---@param run orrery.Run
----@param step orrery.Step
+---@param outputs { path: string }[] declared ones
 ---@return core.Lock?
-function locks.outputs(run, step) return locks.take(run, "out:" .. run.root .. "\0" .. step.id) end
+function locks.outputs(run, outputs)
+  local paths = {}
+  for i, o in ipairs(outputs) do paths[i] = o.path end
+  table.sort(paths)
+  return locks.take(run, "out:" .. run.root .. "\0" .. table.concat(paths, "\0"))
+end
 
 return locks
