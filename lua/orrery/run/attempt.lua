@@ -13,6 +13,7 @@ local locks = require("orrery.run.locks")
 local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local pack = require("orrery.core.pack")
+local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
 
@@ -215,9 +216,11 @@ function attempt.run(run, step, job)
     came = { error = bad, stdout = "", stderr = "" }
   else
     clear_outputs(run, step, job)
+    still.over(run)
     came = job.kind.execute(run, step, job.prepared, job)
   end
   came.began = began
+  still.over(run)
   settle(run, step, job, came)
   env_note(run, job, came)
   local err = came.error

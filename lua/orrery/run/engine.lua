@@ -19,6 +19,7 @@ local scheduler = require("orrery.run.scheduler")
 local selection = require("orrery.run.selection")
 local slots = require("orrery.run.slots")
 local state = require("orrery.run.state")
+local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local template = require("orrery.model.template")
 local unchecked = require("orrery.run.unchecked")
@@ -65,6 +66,7 @@ local function new_run(wf, opts)
     config = opts.config or {}, args = opts.args or {}, process_env = environ.process(),
     exec = opts.exec or require("orrery.run.exec"), random = math.random, secrets = {},
     services = {}, prefix = "", always = {},
+    still = still.new(),
   }, Run)
   run.dotenv = Run.dotenv_of(wf)
   run.require = function(name) return module(run, name) end
@@ -105,7 +107,10 @@ local function open(wf, opts)
   run.registry = registry.new()
   run.history = history.open(run.index, wf.name)
   open_slots(run)
-  run.loop:on_idle(function() run.journal:flush() end)
+  run.loop:on_idle(function()
+    still.over(run)
+    run.journal:flush()
+  end)
   return run
 end
 

@@ -17,6 +17,7 @@ local loop = require("orrery.kernel.loop")
 local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local retry = require("orrery.run.retry")
+local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
 
@@ -33,6 +34,7 @@ local function use_record(run, step, job, record, full)
     for _, o in ipairs(record.outputs) do keep[o.path] = true end
     if not step.keep then memo.remove_stale(run, last.get(run, step), keep) end
     local ok, why = memo.restore(run, record)
+    still.over(run)
     if not ok then
       job.lost = why
       return nil
@@ -123,9 +125,12 @@ local function run_attempts(run, step)
         text = ("%s: input '%s' matches no file"):format(step.id, g) })
     end
     jobs.key(run, step, job)
+    local hit = attempt == 1 and lookup(run, step, job)
+    if hit then return hit end
+    -- Another process may be at the same key: wait for it, then look again.
     local _ <close> = job.pure and cacheable.mode(run) and not job.forced
       and locks.take(run, "key:" .. job.base) or nil
-    local hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
+    hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
     if hit then return hit end
     local result, came = attempts.run(run, step, job)
     local wait, why

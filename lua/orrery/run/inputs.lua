@@ -5,6 +5,7 @@
 local artifacts = require("orrery.run.artifacts")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
+local still = require("orrery.run.still")
 local temp = require("orrery.run.temp")
 local template = require("orrery.model.template")
 
@@ -63,7 +64,9 @@ local function render_specs(specs, ctx)
   local out = {}
   for _, spec in ipairs(specs) do
     local v = template.render(spec.path, ctx, "value")
-    if type(v) == "table" then
+    if v == spec.path and artifacts.here(ctx.run.id, v) == v then
+      out[#out + 1] = spec
+    elseif type(v) == "table" then
       for _, p in ipairs(v) do
         out[#out + 1] = { path = fs.normal(tostring(p)), name = spec.name, exclude = spec.exclude,
           dir = spec.dir, optional = spec.optional }
@@ -138,6 +141,7 @@ end
 local function kind_of(run, spec)
   if spec.glob then return "glob" end
   if spec.dir then return "dir" end
+  if still.get(run, spec.path) then return "file" end
   local st = fs.stat(run.root .. "/" .. spec.path)
   return st and st.type == "dir" and "dir" or "file"
 end
@@ -212,28 +216,41 @@ function inputs.outputs(step, ctx)
   return render_specs(step.outputs or {}, ctx)
 end
 
+-- The fact of one file; d is false when it is not there.
+local function fact_of(run, p, d, mode)
+  if d then return still.put(run, p, d, mode) end
+  local other = temp.absent(run, p) or run.overlay and run.overlay[p]
+  p = artifacts.anywhere(run, p)
+  if not other then return { p, false } end
+  return { p, other.digest, other.mode and other.mode & 64 ~= 0 }
+end
+
+-- Looks at the files whose facts are missing.
+local function look(run, files, missing, facts)
+  local full = {}
+  for j, i in ipairs(missing) do
+    local p = files[i]
+    full[j] = p:sub(1, 1) == "/" and p or run.root .. "/" .. p
+  end
+  local digests, modes = run.index:digests(full)
+  for j, i in ipairs(missing) do facts[i] = fact_of(run, files[i], digests[j], modes[j]) end
+end
+
 --- Digest facts of files: { path, digest, executable } or { path, false } for a missing one.
 ---@param run orrery.Run
 ---@param files string[] relative to the root
----@return table[] facts in the order of files
+---@return table[] facts in the order of files; to be read only
 function inputs.facts(run, files)
-  local full = {}
-  for i, p in ipairs(files) do full[i] = p:sub(1, 1) == "/" and p or run.root .. "/" .. p end
-  local digests, modes = run.index:digests(full)
-  local facts = {}
+  local facts, missing = {}, nil
   for i, p in ipairs(files) do
-    local d = digests[i]
-    local gone = not d and temp.absent(run, p)
-    if gone then
-      d, modes[i] = gone.digest, gone.mode
+    local fact = still.get(run, p)
+    facts[i] = fact or false
+    if not fact then
+      missing = missing or {}
+      missing[#missing + 1] = i
     end
-    local known = not d and run.overlay and run.overlay[p]
-    if known then
-      d, modes[i] = known.digest, known.mode
-    end
-    p = artifacts.anywhere(run, p)
-    facts[i] = d and { p, d, modes[i] and (modes[i] & 64) ~= 0 } or { p, false }
   end
+  if missing then look(run, files, missing, facts) end
   return facts
 end
 

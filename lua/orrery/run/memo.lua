@@ -7,6 +7,7 @@ local fs = require("orrery.core.fs")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
 local pack = require("orrery.core.pack")
+local still = require("orrery.run.still")
 local temp = require("orrery.run.temp")
 
 local memo = {}
@@ -98,8 +99,9 @@ local function in_place(run, out)
   local full = run.root .. "/" .. out.path
   if out.link then return fs.readlink(full) == out.link end
   local d, fact = run.index:digest(full)
-  return d == out.digest and fact.kind ~= "link"
-    and (fact.mode & 73 ~= 0) == (out.mode & 73 ~= 0)
+  if d ~= out.digest or fact.kind == "link" then return false end
+  still.put(run, out.path, d, fact.mode)
+  return (fact.mode & 73 ~= 0) == (out.mode & 73 ~= 0)
 end
 
 --- Are all outputs of a record in place and right? A temporary one may be absent.

@@ -1,6 +1,7 @@
 -- Temporary outputs (`temp = true`): deleted after their last consumer. An absent one is
 -- clean: it counts with its recorded digest and comes back only when a consumer really runs.
 local fs = require("orrery.core.fs")
+local still = require("orrery.run.still")
 
 local temp = {}
 
@@ -66,6 +67,7 @@ function temp.release(run, step)
       local r = run.results[id]
       for _, path in ipairs(r and r.outputs or {}) do
         fs.remove(run.root .. "/" .. path)
+        still.over(run)
         run.index:forget(run.root .. "/" .. path)
       end
     end

@@ -1,0 +1,63 @@
+local inputs = require("orrery.run.inputs")
+local still = require("orrery.run.still")
+
+-- A run whose index counts what it is asked, and knows one content per path.
+local function new_run(contents)
+  local run = { root = "/r", still = still.new(), asked = {} }
+  run.index = {
+    digests = function(_, paths)
+      local digests, modes = {}, {}
+      for i, p in ipairs(paths) do
+        run.asked[#run.asked + 1] = p
+        digests[i], modes[i] = contents[p] or false, contents[p] and 493 or false
+      end
+      return digests, modes
+    end,
+  }
+  return run
+end
+
+describe("while a run stands still", function()
+  it("a file is looked at once, however many steps read it", function()
+    local run = new_run({ ["/r/a"] = "d1", ["/r/b"] = "d2" })
+    inputs.facts(run, { "a" })
+    local facts = inputs.facts(run, { "a", "b" })
+    assert.same({ { "a", "d1", true }, { "b", "d2", true } }, facts)
+    assert.same({ "/r/a", "/r/b" }, run.asked)
+  end)
+
+  it("a missing file is looked for again", function()
+    local contents = {}
+    local run = new_run(contents)
+    assert.same({ { "a", false } }, inputs.facts(run, { "a" }))
+    contents["/r/a"] = "d1"
+    assert.same({ { "a", "d1", true } }, inputs.facts(run, { "a" }))
+  end)
+
+  it("ends: then files are looked at again", function()
+    local contents = { ["/r/a"] = "d1" }
+    local run = new_run(contents)
+    inputs.facts(run, { "a" })
+    contents["/r/a"] = "d2"
+    still.over(run)
+    assert.same({ { "a", "d2", true } }, inputs.facts(run, { "a" }))
+  end)
+
+  it("artifacts are not kept in mind, for a body may write them", function()
+    local path = ".orrery/runs/x/artifacts/plan.json"
+    local contents = { ["/r/" .. path] = "d1" }
+    local run = new_run(contents)
+    run.id = "x"
+    inputs.facts(run, { path })
+    contents["/r/" .. path] = "d2"
+    assert.equal("d2", inputs.facts(run, { path })[1][2])
+  end)
+
+  it("a nested run shares what is known", function()
+    local run = new_run({ ["/r/a"] = "d1" })
+    local inner = setmetatable({}, { __index = run })
+    inputs.facts(inner, { "a" })
+    still.over(inner)
+    assert.is_nil(still.get(run, "a"))
+  end)
+end)
