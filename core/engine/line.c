@@ -120,9 +120,10 @@ static void bind_keys(EditLine *el)
                                           {"^I", "orr-complete", NULL},
                                           {"^R", "em-inc-search-prev", NULL}};
     el_set(el, EL_EDITOR, "emacs");
-    el_set(el, EL_ADDFN, "orr-interrupt", "Ends the line", on_interrupt);
-    el_set(el, EL_ADDFN, "orr-suspend", "Stops the program", on_suspend);
-    el_set(el, EL_ADDFN, "orr-complete", "Completes the word", on_complete);
+    // The narrow el_set would copy these names and never free them.
+    el_wset(el, EL_ADDFN, L"orr-interrupt", L"Ends the line", on_interrupt);
+    el_wset(el, EL_ADDFN, L"orr-suspend", L"Stops the program", on_suspend);
+    el_wset(el, EL_ADDFN, L"orr-complete", L"Completes the word", on_complete);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         el_set(el, EL_BIND, keys[i][0], keys[i][1], NULL);
     el_set(el, EL_SETTY, "-d", "-isig", NULL);
