@@ -13,6 +13,7 @@ local locks = require("orrery.run.locks")
 local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local pack = require("orrery.core.pack")
+local recorded = require("orrery.run.recorded")
 local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
@@ -44,9 +45,10 @@ function attempt.reason(run, step, job)
   end
   local was, now = old.manifest, job.manifest
   if old.set then
-    local facts = memo.facts(run, old.set) or {}
-    was = setmetatable({ found = old.found, params = old.read }, { __index = was })
-    now = setmetatable({ found = facts.files, params = facts.params }, { __index = now })
+    local facts = recorded.facts(run, step, old.set) or {}
+    was = setmetatable(old.facts or {}, { __index = was })
+    now = setmetatable({ found = facts.files, params = facts.params, results = facts.results,
+      vars = facts.env }, { __index = now })
   end
   local reasons = key.diff(was, now)
   if #reasons > 0 then return key.line(reasons) end
@@ -146,7 +148,7 @@ local function store_result(run, step, job, result, came)
           :format(step.id, changed) })
     else
       local why
-      full, why = memo.store(run, job.base, jobs.dynamic(step) and (came.set or {}) or nil, {
+      full, why = memo.store(run, step, job.base, jobs.dynamic(step) and (came.set or {}) or nil, {
         exit = result.exit, value = result.value, stdout = result.stdout, stderr = result.stderr,
         outputs = came.facts, seconds = result.seconds, manifest = job.manifest,
         digest = result.digest, set = came.set }, { ttl = job.ttl, store = job.store })

@@ -1,5 +1,6 @@
 -- On the worker: the ctx a called function sees. Read-only; an unknown name is an error;
--- which results it reads is recorded, so that they become part of the full key.
+-- which params, and which fields of which results, it reads is recorded, so that they become
+-- part of the full key.
 local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
 local nearest = require("orrery.kernel.nearest")
@@ -13,8 +14,34 @@ local function read_only(name)
   end
 end
 
-local function results_view(results, seen)
-  return setmetatable({}, {
+-- One result; which of its fields are read is noted.
+local function result_view(r, fields, views)
+  local view = setmetatable({}, {
+    __index = function(_, name)
+      if type(name) == "string" then fields[name] = true end
+      return r[name]
+    end,
+    __newindex = read_only("a result"),
+    __pairs = function()
+      for name in pairs(r) do fields[name] = true end
+      return sorted.pairs(r)
+    end,
+  })
+  views[view] = true
+  return view
+end
+
+-- The results, and the fields of those that were read; that one is there counts as its status.
+local function results_view(results, seen, views)
+  local made = {}
+  local function at(id)
+    if not made[id] then
+      seen[id] = { status = true }
+      made[id] = result_view(results[id], seen[id], views)
+    end
+    return made[id]
+  end
+  local view = setmetatable({}, {
     __index = function(_, id)
       local r = results[id]
       if r == nil then
@@ -23,20 +50,22 @@ local function results_view(results, seen)
           :format(tostring(id), guess and (" (did you mean '%s'?)"):format(guess) or "",
           tostring(guess or id)))
       end
-      seen[id] = true
-      return r
+      return at(id)
     end,
     __newindex = read_only("ctx.results"),
     __pairs = function()
-      for id in pairs(results) do seen[id] = true end
-      return sorted.pairs(results)
+      local all = {}
+      for id in pairs(results) do all[id] = at(id) end
+      return sorted.pairs(all)
     end,
   })
+  views[view] = true
+  return view
 end
 
 -- Params, and the names of those that were read; an absent one counts, too.
-local function params_view(params, seen)
-  return setmetatable({}, {
+local function params_view(params, seen, views)
+  local view = setmetatable({}, {
     __index = function(_, name)
       if type(name) == "string" then seen[name] = true end
       return params[name]
@@ -48,16 +77,20 @@ local function params_view(params, seen)
       return sorted.pairs(params)
     end,
   })
+  views[view] = true
+  return view
 end
 
-local function ctx_view(data, read)
-  local results = results_view(data.results, read.results)
-  local params = params_view(data.params, read.params)
+local noted = { run = true, attempt = true, step = true }
+
+local function ctx_view(data, read, views)
+  local results = results_view(data.results, read.results, views)
+  local params = params_view(data.params, read.params, views)
   return setmetatable({}, {
     __index = function(_, name)
       if name == "results" then return results end
       if name == "params" then return params end
-      if name == "run" or name == "attempt" then read[name] = true end
+      if noted[name] then read[name] = true end
       if name == "log" then return print end
       local v = data[name]
       if v == nil and not context.names[name] then
@@ -71,33 +104,40 @@ local function ctx_view(data, read)
   })
 end
 
--- A view of the params does not travel; what is returned of it is a copy, which reads all.
-local function copied(value, params)
-  if value ~= params then return value end
-  local out = {}
-  for k, v in pairs(params) do out[k] = v end
-  return out
+-- A view does not travel: what is returned of it is a copy, which reads all.
+local function plain(value, views, depth)
+  if type(value) ~= "table" or depth > 100 then return value end
+  if views[value] then
+    local out = {}
+    for k, v in pairs(value) do out[k] = plain(v, views, depth + 1) end
+    return out
+  end
+  if getmetatable(value) == nil then
+    for k, v in pairs(value) do value[k] = plain(v, views, depth + 1) end
+  end
+  return value
 end
 
--- The value as it travels: params themselves, or params as a field.
-local function plain(value, params)
-  if type(value) == "table" and getmetatable(value) == nil then
-    for k, v in pairs(value) do value[k] = copied(v, params) end
+-- { x = { stdout = true } } as { { "x", "stdout" } }, in order.
+local function pairs_of(seen)
+  local out = {}
+  for id, fields in sorted.pairs(seen) do
+    for name in sorted.pairs(fields) do out[#out + 1] = { id, name } end
   end
-  return copied(value, params)
+  return out
 end
 
 --- Calls a function with its ctx.
 ---@param fn function
 ---@param data table the plain part of the ctx
----@return { value: any, read: { results: string[], params: string[], run?: boolean,
----  attempt?: boolean } }
+---@return { value: any, read: { results: string[][], params: string[], run?: boolean,
+---  attempt?: boolean, step?: boolean } }
 function callee.call(fn, data)
-  local read = { results = {}, params = {} }
-  local ctx = ctx_view(data, read)
-  local value = plain(fn(ctx), ctx.params)
-  return { value = value, read = { results = sorted.keys(read.results),
-    params = sorted.keys(read.params), run = read.run, attempt = read.attempt } }
+  local read, views = { results = {}, params = {} }, {}
+  local value = plain(fn(ctx_view(data, read, views)), views, 1)
+  return { value = value, read = { results = pairs_of(read.results),
+    params = sorted.keys(read.params), run = read.run, attempt = read.attempt,
+    step = read.step } }
 end
 
 return callee

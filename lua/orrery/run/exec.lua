@@ -55,7 +55,7 @@ end
 local function lookup(run, step, job)
   local may_read = cacheable.mode(run)
   if not job.pure or not may_read or job.forced then return nil end
-  local record, full = memo.find(run, job.base, jobs.dynamic(step))
+  local record, full = memo.find(run, step, job.base, jobs.dynamic(step))
   return record and use_record(run, step, job, record, full)
 end
 
@@ -181,7 +181,7 @@ function exec.probe(run, step)
   local job = jobs.prepare(run, step, 1, {})
   jobs.key(run, step, job)
   if job.pure and not job.forced and (cacheable.mode(run)) then
-    local record = memo.find(run, job.base, jobs.dynamic(step))
+    local record = memo.find(run, step, job.base, jobs.dynamic(step))
     if record and not (record.root and record.root ~= run.root) then
       for _, o in ipairs(record.outputs) do
         if o.digest and not run.store:has_blob(o.digest) and not memo.clean(run, step, record) then

@@ -80,6 +80,8 @@ end
 --- May the step have input sets that are known only after it ran?
 ---@param step orrery.Step
 ---@return boolean
-function job.dynamic(step) return step.depfile ~= nil or step.kind == "call" end
+function job.dynamic(step)
+  return step.depfile ~= nil or step.kind == "call" or step.kind == "skill"
+end
 
 return job

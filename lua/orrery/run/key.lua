@@ -8,7 +8,7 @@ local sorted = require("orrery.kernel.sorted")
 local key = {}
 
 --- The format of keys; a change makes every earlier record unreachable.
-key.VERSION = 1
+key.VERSION = 2
 
 --- The digest of a manifest.
 ---@param manifest table
@@ -110,6 +110,10 @@ function key.diff(old, new)
   maps(out, old.env, new.env, function(k, was, now)
     return ("env %s %s → %s"):format(k, short(was), short(now))
   end)
+  changed(out, old.vars, new.vars, function(k, was, now)
+    return ("env %s %s → %s"):format(k, short(was), short(now))
+  end)
+  changed(out, old.results, new.results, function(k) return ("results.%s changed"):format(k) end)
   changed(out, old.params, new.params, function(k, was, now)
     return ("param %s %s → %s"):format(k, short(was), short(now))
   end)

@@ -7,6 +7,7 @@ local fs = require("orrery.core.fs")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
 local pack = require("orrery.core.pack")
+local recorded = require("orrery.run.recorded")
 local still = require("orrery.run.still")
 local temp = require("orrery.run.temp")
 
@@ -22,75 +23,23 @@ local function unpack(bytes)
   return type(v) == "table" and v or nil
 end
 
--- What a look at the file system gives now: a stat, a directory's names, a glob's files.
-local function look_fact(run, look)
-  local path = look.path:sub(1, 1) == "/" and look.path or run.root .. "/" .. look.path
-  if look.kind == "list" then return fs.list(path) or false end
-  if look.kind == "glob" then
-    return (fs.glob(look.patterns, { root = path, ignore = look.ignore, hidden = look.hidden }))
-      or false
-  end
-  local st = fs.stat(path)
-  return st and { st.type, st.size, st.mode } or false
-end
-
---- The facts of a recorded set as they are now; nil when it is empty.
----@param run orrery.Run
----@param set { files?: string[], looks?: table[], env?: string[], results?: string[],
----  params?: string[] }
----@return table? facts
-function memo.facts(run, set)
-  local facts = {}
-  if set.files and #set.files > 0 then facts.files = inputs.facts(run, set.files) end
-  if set.looks and #set.looks > 0 then
-    local looks = {}
-    for i, look in ipairs(set.looks) do
-      looks[i] = { look.kind, look.path, look_fact(run, look) }
-    end
-    facts.looks = looks
-  end
-  if set.env and #set.env > 0 then
-    local env = {}
-    for _, name in ipairs(set.env) do env[name] = run.process_env[name] or false end
-    facts.env = env
-  end
-  if set.results and #set.results > 0 then
-    local results = {}
-    for _, id in ipairs(set.results) do
-      local r = run.results[id]
-      results[id] = r and (r.digest or r.status) or false
-    end
-    facts.results = results
-  end
-  if set.params and #set.params > 0 then
-    local params = {}
-    for _, name in ipairs(set.params) do
-      local v = run.values[name]
-      params[name] = v == nil and pack.null or v
-    end
-    facts.params = params
-  end
-  return next(facts) and facts or nil
-end
-
 --- Looks a base key up.
 ---@param run orrery.Run
+---@param step orrery.Step
 ---@param base string
 ---@param dynamic boolean may the step have recorded input sets?
----@param space? string
 ---@return table? record
 ---@return string? full the full key of the record
-function memo.find(run, base, dynamic, space)
+function memo.find(run, step, base, dynamic)
   local store = run.store
   if not store then return nil end
-  space = space or SPACE
   if not dynamic then
-    return artifacts.of_record(run, unpack(store:get(space, base))), base
+    return artifacts.of_record(run, unpack(store:get(SPACE, base))), base
   end
   local sets = unpack(store:get(SETS, base))
   for _, set in ipairs(sets or {}) do
-    local full = key.full(base, memo.facts(run, set))
-    local record = unpack(store:get(space, full))
+    local full = key.full(base, recorded.facts(run, step, set))
+    local record = unpack(store:get(SPACE, full))
     if record then return artifacts.of_record(run, record), full end
   end
 end
@@ -270,13 +219,14 @@ end
 
 --- Stores a result.
 ---@param run orrery.Run
+---@param step orrery.Step
 ---@param base string
 ---@param set table? recorded input set
 ---@param record table outputs, value, stdout, stderr, seconds, manifest
 ---@param opts { ttl?: number, store?: boolean }
 ---@return string? full key, nil when it could not be stored
 ---@return any why
-function memo.store(run, base, set, record, opts)
+function memo.store(run, step, base, set, record, opts)
   local store = run.store
   if opts.store ~= false then
     local ok, why = put_outputs(run, record.outputs)
@@ -291,8 +241,11 @@ function memo.store(run, base, set, record, opts)
   record.outputs = artifacts.for_record(run, record.outputs)
   put_text(run, record, "stdout")
   put_text(run, record, "stderr")
-  local facts = set and memo.facts(run, set)
-  record.found, record.read = facts and facts.files, facts and facts.params
+  local facts = set and recorded.facts(run, step, set)
+  if facts then
+    record.facts = { found = facts.files, params = facts.params, results = facts.results,
+      vars = facts.env }
+  end
   local full = key.full(base, facts)
   local bytes, why = pack.encode(record, "result")
   if not bytes then return nil, why end

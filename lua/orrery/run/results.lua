@@ -58,13 +58,13 @@ local function collect(members)
     r.results[i] = one
     if one.ok and one.value ~= nil then r.values[#r.values + 1] = one.value end
     for _, path in ipairs(one.outputs or {}) do r.outputs[#r.outputs + 1] = path end
-    if one.digest then digests[#digests + 1] = one.digest end
+    digests[i] = (node.label or node.id) .. " " .. (one.digest or one.status)
     r.waiting = r.waiting or one.waiting
     if not r.error and one.status == "failed" and not one.allowed then
       r.error, r.cause = one.error, node.id
     end
   end
-  if #digests > 0 then r.digest = hash.sha256(table.concat(digests)) end
+  if #digests > 0 then r.digest = hash.sha256(table.concat(digests, "\n")) end
   return r
 end
 

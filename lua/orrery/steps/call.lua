@@ -33,6 +33,14 @@ local function dump_options(r)
   return { modules = r.workflow.reads and r.workflow.reads.modules }
 end
 
+--- What a key takes from the ctx of a function. Params and results are keyed when they are
+--- read: they are in the recorded set.
+---@param ctx table
+---@return table
+function call.context_of(ctx)
+  return { item = ctx.item, matrix = ctx.matrix, args = ctx.args }
+end
+
 --- The parts of the key that belong to a function.
 ---@param r orrery.Run
 ---@param step orrery.Step
@@ -50,8 +58,7 @@ function call.prepare(r, step, ctx)
     local digests = r.workflow.reads and r.workflow.reads.modules or {}
     parts.module = digests[mod]
   end
-  -- Params and results are keyed when they are read: they are in the recorded set.
-  parts.ctx = { item = ctx.item, matrix = ctx.matrix, args = ctx.args }
+  parts.ctx = call.context_of(ctx)
   return parts, { fn = fn, shown = info.source }
 end
 
@@ -92,7 +99,7 @@ local impure_words = { clock = "the clock", random = "randomness", process = "a 
 -- what a step with declared outputs is for.
 local function recorded(facts, read, writes)
   local set = { files = facts.reads, looks = facts.looks, env = facts.env,
-    results = read.results, params = read.params }
+    results = read.results, params = read.params, step = read.step }
   local impure
   for word in sorted.pairs(facts.impure or {}) do
     if not (word == "write" and writes) then impure = impure_words[word] or word end

@@ -44,14 +44,15 @@ end
 ---@return table prepared
 function skill.prepare(run, step, ctx)
   local path, is_lua = find(run, step.action)
-  local parts = { skill = step.action, code = run.index:digest(path),
-    params = request.params(run, step) }
+  local parts = { skill = step.action, code = run.index:digest(path) }
   if not is_lua then
+    parts.params = request.params(run, step)
     local doc = request.of(run, step, { ctx = ctx, role = step.action, prompt = "" })
     return parts, { argv = { path }, request = doc, shown = step.action }
   end
   local text, why = fs.read(path)
   if not text then errors.raise("skill", why.message) end
+  parts.ctx = call.context_of(ctx)
   return parts, { fn = entry(text, "skills/" .. step.action .. ".lua"), shown = step.action }
 end
 
