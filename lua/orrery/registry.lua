@@ -1,6 +1,8 @@
 -- registry: named outputs, found by id, name, type and step in constant time, and walked in
 -- the order they were added. An artifact is a plain table:
---   { id, name, type, step, path, digest, size, version, meta }
+--
+--     { id, name, type, step, path, digest, size, version, meta }
+--
 -- Every table handed out is a fresh copy: changing it changes nothing.
 local check = require("orrery.kernel.check")
 local core = require("orrery.core.registry")
@@ -20,7 +22,8 @@ end
 
 --- Adds an artifact. The id is "<name>@v<version>" unless one is given; the version is one more
 --- than the newest of that name. Raises when the id is taken.
---- local id, version = reg:add({ name = "report", type = "json", step = "test", path = "r.json" })
+---
+---     local id, version = reg:add({ name = "report", type = "json", path = "r.json" })
 ---@param artifact core.Artifact
 ---@return string id
 ---@return integer version
@@ -70,7 +73,8 @@ function Registry:at(i) return self.core:at(i) end
 function Registry:count() return self.core:count() end
 
 --- Walks all artifacts in the order they were added, those added meanwhile too.
---- for i, a in reg:each() do print(i, a.id) end
+---
+---     for i, a in reg:each() do print(i, a.id) end
 ---@return fun(reg: orrery.Registry, i: integer): integer?, core.Artifact?
 ---@return orrery.Registry
 ---@return integer
@@ -102,12 +106,14 @@ function Registry:close() self.core:close() end
 Registry.__close = Registry.close
 
 --- An empty registry.
---- local reg = registry.new()
+---
+---     local reg = registry.new()
 ---@return orrery.Registry
 function registry.new() return setmetatable({ core = core.new() }, Registry) end
 
 --- A registry with what a file holds.
---- local reg = registry.load(".orrery/runs/17/registry.json")
+---
+---     local reg = registry.load(".orrery/runs/17/registry.json")
 ---@param path string
 ---@return orrery.Registry
 function registry.load(path)

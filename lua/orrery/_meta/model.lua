@@ -419,7 +419,7 @@
 ---@class orrery.RunRecord
 ---@field id string
 ---@field dir string
----@field code integer                    exit code of DESIGN section 6
+---@field code integer                    exit code
 ---@field status "ok"|"failed"|"interrupted"|"waiting"|"refused"
 ---@field steps table<string, orrery.Result>
 ---@field results table<string, orrery.Result>   groups too
