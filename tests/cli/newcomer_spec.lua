@@ -43,6 +43,24 @@ describe("output in one block a step", function()
     end })
 end)
 
+describe("a run that is resumed", function()
+  it("repeats nothing but what cleans up, and counts what it took over", run {
+    files = workflow [[
+      o.step "pay" { run = "echo paid >> ledger" },
+      o.step "try" { needs = "pay", run = "exit 1" },
+      o.step "undo" { after = "try", when = "failure()", run = "echo undone >> ledger" },
+      finally = { o.step "unlock" { run = "echo unlocked >> ledger" } }]],
+    args = "run w", code = 1,
+    again = { shell = "$orrery resume; c=$?; cat ledger; exit $c", code = 1,
+      stdout = { "paid\nundone\nunlocked\nundone\nunlocked\n", "1 restored, 2 ran, 1 failed" } } })
+end)
+
+describe("advice", function()
+  it("is given with the first line that has room for it", run { files = workflow [[
+      policy = "settled", o.step "a" { run = "exit 1" }, o.step "b" { run = "true", after = "a" } ]],
+    args = "run w", code = 1, stdout = "add inputs = {…}" })
+end)
+
 describe("a name that is not there", function()
   it("of a step is answered with the steps there are", run { files = workflow [[
       o.step "links" { run = "true" }, o.step "spell" { run = "true" }]],

@@ -69,13 +69,18 @@ local function in_place(run, facts)
   return true
 end
 
+-- These answer to how this run goes, not to how the resumed one went.
+local function cleans_up(step)
+  return step.final or step.status_word
+end
+
 -- What the run that is being resumed finished under the same key and occurrence, also when
 -- it is never remembered across runs. What reads more than its key says is left to the memo.
 local function recall(run, step, job)
   local calls = run.calls
   if not calls or OUTER[step.kind] then return nil end
   job.occurrence = calls:enter(job.base)
-  if job.forced or (job.pure and jobs.dynamic(step)) then return nil end
+  if job.forced or cleans_up(step) or (job.pure and jobs.dynamic(step)) then return nil end
   local old = calls:recall(job.base, job.occurrence)
   if not old or not in_place(run, old.facts) then return nil end
   local result = outcome.result(step, job, { value = old.value, exit = old.exit,

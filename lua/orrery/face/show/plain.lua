@@ -60,7 +60,7 @@ end
 -- What to do about it is said once.
 local function shorter(self, step)
   local short = step.reason and step.reason:match("^(always %(.-); .*%)$")
-  if not short then return end
+  if not short or step.status == "failed" then return end
   if self.advised then step.reason = short .. ")" end
   self.advised = true
 end

@@ -32,7 +32,7 @@ end
 local function count(s, step)
   local c = s.counts
   if step.status == "ok" then
-    local how = step.cached or "ran"
+    local how = step.cached == "resumed" and "hit" or step.cached or "ran"
     c[how] = (c[how] or 0) + 1
   elseif step.status == "failed" and step.allowed then
     c.allowed = c.allowed + 1
