@@ -57,10 +57,11 @@ end
 
 --- How long a run would have taken under another policy or width, from its own times.
 ---@param run orrery.RunRecord
----@param opts { policy?: any, jobs?: integer }
----@return table
+---@param opts? { policy?: any, jobs?: integer }
+---@return { wall: number, was: number, work: number, saved: number, critical: table }
+---@usage orrery.simulate(orrery.open_run("last"), { jobs = 8 }).wall
 function orrery.simulate(run, opts)
-  return require("orrery.run.simulate").simulate(run, opts or {})
+  return require("orrery.run.simulate").run(run, opts)
 end
 
 return orrery

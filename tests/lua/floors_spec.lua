@@ -7,6 +7,7 @@ local lua_floor = { core = 0, kernel = 1, model = 2, policy = 2, run = 3, steps 
 -- higher one is named here.
 local lazy = {
   ["init"] = { ["orrery.model"] = true, ["orrery.run"] = true, ["orrery.face"] = false },
+  ["cache"] = { ["orrery.model"] = true },
   ["schema"] = { ["orrery.knowledge"] = true },
 }
 
