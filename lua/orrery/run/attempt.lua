@@ -177,7 +177,7 @@ local function settle(run, step, job, came)
     came.set, came.error = found_inputs(run, job)
     if came.error then return end
   end
-  came.outputs = job.ctx.outputs
+  came.outputs = job.named
   came.error = gate.check(run, step, came, job.ctx)
 end
 

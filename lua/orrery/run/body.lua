@@ -11,10 +11,12 @@ local clauses = require("orrery.model.clauses")
 local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
 local fan = require("orrery.model.fan")
+local functions = require("orrery.model.functions")
 local group = require("orrery.run.group")
 local keep = require("orrery.run.keep")
 local loop = require("orrery.kernel.loop")
 local make = require("orrery.model.step")
+local nearest = require("orrery.kernel.nearest")
 local place = require("orrery.model.place")
 local policies = require("orrery.run.policies")
 local report = require("orrery.model.report")
@@ -61,23 +63,30 @@ end
 ---------------------------------------------------------------------------
 -- calls
 
+-- "file:line: " of the body's line that is being run.
+local function here()
+  local at = place.caller()
+  return at.line and ("%s:%d: "):format(at.file, at.line) or ""
+end
+
 -- The run of w and the scope of the running task. A missing w means a dot for a colon.
 local function enter(w, verb)
   local own = inside[w]
-  if not own then
-    local at = place.caller()
-    local where = at.line and ("%s:%d: "):format(at.file, at.line) or ""
-    errors.raise("usage", ("%suse a colon: w:%s(…)"):format(where, verb))
-  end
+  if not own then errors.raise("usage", ("%suse a colon: w:%s(…)"):format(here(), verb)) end
   local task = loop.current("w:" .. verb)
   return own, task.scope or own.scope
 end
 
-local function new_step(own, id, fields, at)
+local function new_step(own, id, given, fields, at)
   local r = report.new(own.run.workflow.box and own.run.workflow.box.sources)
+  local why = make.bad_id(given)
+  if why then r:error(at, why) end
   local step = make.make(build.node("step", id, fields, at), { report = r,
     env = own.run.workflow.env or { set = {}, take = {}, pass = {} },
     has = function() return true end })
+  if step and step.kind == "call" and type(step.action) == "function" and own.run.workflow.box then
+    functions.check(step.action, step.kind, own.run.workflow.box, r)
+  end
   if r.failed then errors.invalid(r:sorted()) end
   step.group = own.run.workflow.top
   return step
@@ -108,7 +117,7 @@ end
 
 local function call(own, scope, id, fields)
   local at = place.caller()
-  local step = new_step(own, unique(scope, id), fields, at)
+  local step = new_step(own, type(id) == "string" and unique(scope, id) or "?", id, fields, at)
   local node = own.sched:add(step, scope.node)
   announce(own, scope, node)
   own.sched:begin(node)
@@ -134,9 +143,15 @@ local DEFAULT_ID = {
   approve = function() return "approve" end,
 }
 
+local NEEDED = { run = "a command", agent = "a role", skill = "a name", workflow = "a name",
+  call = "a function", approve = "a question" }
+
 local function starter(kind)
   return function(w, value, t)
     local own, scope = enter(w, kind)
+    if value == nil then
+      errors.raise("usage", ("%sw:%s needs %s first"):format(here(), kind, NEEDED[kind]))
+    end
     local fields = {}
     for k, v in pairs(t or {}) do fields[k] = v end
     local id = fields.id or DEFAULT_ID[kind](value)
@@ -230,6 +245,11 @@ end
 function W:parallel(name, items, fn, opts)
   local own, scope = enter(self, "parallel")
   opts = check.options(opts, PARALLEL, "w:parallel")
+  if type(items) ~= "table" or type(fn) ~= "function" then
+    errors.raise("usage", ("%sw:parallel(name, items, fn): %s"):format(here(),
+      type(items) ~= "table" and "items is a list or a map, not a " .. type(items)
+      or "fn is a function, not a " .. type(fn)))
+  end
   local node = parallel_node(own, scope, name, opts)
   add_items(own, node, labels(opts, items, own), fn)
   own.sched:begin(node, true)
@@ -252,12 +272,25 @@ end
 
 ---------------------------------------------------------------------------
 
+local function no_such(name)
+  local known = { budget = true }
+  for _, names in ipairs({ W, context.names }) do
+    for k in pairs(names) do known[k] = true end
+  end
+  local hint = type(name) == "string" and nearest.hint(name, known)
+  errors.raise("ctx", ("%sw has no '%s'%s"):format(here(), tostring(name),
+    hint and "; " .. hint or ""))
+end
+
 local w_mt = { __index = function(w, name)
   local own = inside[w]
   if W[name] then return W[name] end
   if name == "budget" then return own.run.budget end
+  if not context.names[name] then no_such(name) end
   return own.ctx[name]
-end, __newindex = function() errors.raise("ctx", "w is read-only; use a local") end }
+end, __newindex = function()
+  errors.raise("ctx", here() .. "w is read-only; use a local")
+end }
 
 --- Runs a body to its end and returns its value. In a task; what it raises is raised.
 ---@param run orrery.Run
@@ -272,6 +305,13 @@ function body.run(run, fn, opts)
   inside[w] = { run = run, sched = run.scheduler, scope = scope, id = node and node.id or "",
     ctx = opts.ctx or context.new(run, { id = "" }) }
   return within(scope, run.scheduler, fn, w)
+end
+
+-- A message that begins with its place, in two.
+local function located(text)
+  local file, line, rest = text:match("^([^\n:]+):(%d+): (.*)$")
+  if not file then return nil, text end
+  return { file = file, line = math.tointeger(tonumber(line)) }, (rest:gsub("^error: ", ""))
 end
 
 --- The policy of a workflow that is a body: it runs the body and is its outcome.
@@ -291,8 +331,9 @@ function body.policy(run)
       g.approval = true
       return g:settle()
     end
-    g:fail(errors.text(e))
-    g.outcome.class, g.outcome.traceback = e.class or e.code, e.traceback
+    local at, text = located(errors.text(e))
+    g:fail(text)
+    g.outcome.place, g.outcome.class, g.outcome.traceback = at, e.class or e.code, e.traceback
     g.outcome.step = e.step or false
     return g.outcome
   end

@@ -259,7 +259,7 @@ local function conclude(run, top)
     end
   elseif top.error and not names(found, top.error.step) then
     table.insert(found, 1, { id = "", class = top.error.class, message = top.error.message,
-      place = run.workflow.place })
+      place = top.error.place or run.workflow.place })
   end
   record.errors = record.code == 0 and {} or found
   return record

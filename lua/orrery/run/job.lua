@@ -33,6 +33,24 @@ local function paths_of(outputs)
   return paths
 end
 
+-- Paths from the root, and lists of them, as a command in a directory below it sees them.
+local function seen_from(dir, paths)
+  dir = fs.normal(dir)
+  if dir == "." then return paths end
+  local up = ("../"):rep(select(2, dir:gsub("/", "")) + 1)
+  local out = {}
+  for i, p in ipairs(paths) do
+    if type(p) == "table" then
+      out[i] = seen_from(dir, p)
+    elseif p:sub(1, 1) == "/" then
+      out[i] = p
+    else
+      out[i] = p:sub(1, #dir + 1) == dir .. "/" and p:sub(#dir + 2) or up .. p
+    end
+  end
+  return out
+end
+
 --- Renders and expands a step for one attempt.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -48,13 +66,18 @@ function job.prepare(run, step, attempt, feedback)
   ctx.env = vars
   local per_spec, files, empty = inputs.expand(run, step, ctx)
   local outputs = inputs.outputs(step, ctx)
-  ctx.inputs = context.named(per_spec, step.input_names)
-  ctx.outputs = context.named(paths_of(outputs), step.output_names)
-  if step.with then ctx.with = template.deep(step.with, ctx) end
   local rel_cwd = step.cwd and template.render(step.cwd, ctx, "text")
+  local from_root = context.named(paths_of(outputs), step.output_names)
+  ctx.inputs, ctx.outputs = context.named(per_spec, step.input_names), from_root
+  if rel_cwd and step.kind == "run" then
+    ctx.inputs = context.named(seen_from(rel_cwd, per_spec), step.input_names)
+    ctx.outputs = context.named(seen_from(rel_cwd, paths_of(outputs)), step.output_names)
+  end
+  if step.with then ctx.with = template.deep(step.with, ctx) end
   local cwd = rel_cwd and fs.normal(run.root .. "/" .. rel_cwd) or run.root
   local j = { ctx = ctx, pure = pure, why = why, env = list, keyed = keyed, vars = vars,
-    files = files, empty = empty, outputs = outputs, cwd = cwd, rel_cwd = rel_cwd,
+    files = files, empty = empty, outputs = outputs,
+    named = from_root, cwd = cwd, rel_cwd = rel_cwd,
     attempt = attempt, timeout = seconds_of(step.timeout, ctx),
     depfile = step.depfile and template.render(step.depfile, ctx, "text") }
   local cache = type(step.cache) == "table" and step.cache or nil

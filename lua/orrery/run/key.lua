@@ -91,6 +91,7 @@ local words = {
   v = "the key format changed",
   depfile = "depfile changed", agent = "the agent changed", skill = "the skill changed",
   shell = "the shell changed", context = "what the function reads from ctx changed",
+  sample = "sample changed",
 }
 
 --- The reasons why two manifests differ, as short clauses, files first.

@@ -125,7 +125,7 @@ function manifest.build(run, step, ctx, parts, prepared, job)
   m.returns = schema_digest(run, step.returns)
   m.gate = gate_of(run, step.gate)
   m.normalize = identity(run, step.normalize, "normalize")
-  m.scope = job.scope
+  m.scope, m.sample = job.scope, step.sample
   return m
 end
 

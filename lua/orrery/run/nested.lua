@@ -27,8 +27,9 @@ end
 function nested.load(run, step, params)
   local path, names = load.find(step.action, run.root, run.config)
   if not path then
-    errors.raise("workflow", ("%s: there is no workflow '%s'; there are %s"):format(step.id,
-      step.action, table.concat(names, ", ")))
+    local hint = require("orrery.kernel.nearest").hint(step.action, names)
+    errors.raise("workflow", ("there is no workflow '%s'; %s"):format(step.action,
+      hint or "the workflows are: " .. table.concat(names, ", ")))
   end
   return load.file(path, { root = run.root, params = params, config = run.config })
 end

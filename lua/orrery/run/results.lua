@@ -118,7 +118,7 @@ function results.group(g, outcome)
     r.error, r.cause, r.waiting = nil, nil, nil
   elseif outcome.text then
     r.error = { class = outcome.class or "policy", message = outcome.text,
-      traceback = outcome.traceback, step = outcome.step }
+      traceback = outcome.traceback, step = outcome.step, place = outcome.place }
   end
   if r.status ~= "skipped" then r.waiting = nil else r.why = "waiting" end
   r.winner = g.outcome and r.ok and g.winner and g.winner.id or nil

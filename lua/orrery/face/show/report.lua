@@ -143,7 +143,10 @@ local endings = { interrupted = "interrupted: orrery resume goes on with it",
 function report.summary(s)
   local f = s.finished
   local steps = math.max(s.done, s.total)
-  if steps == 0 then return ("nothing to do · %s"):format(words.seconds(f.wall)) end
+  if steps == 0 then
+    return ("%s · %s"):format(f.status == "ok" and "nothing to do" or "nothing ran",
+      words.seconds(f.wall))
+  end
   if s.counts.clean == steps then
     return ("%s: everything up to date · %s"):format(words.count(steps, "step"),
       words.seconds(f.wall))
