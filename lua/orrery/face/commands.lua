@@ -8,7 +8,8 @@ local files = { init = "begin" }
 --- In the order of help: { kin, { name, line }… }.
 commands.list = {
   { "Run", { "run", "run a workflow, or steps of it" },
-    { "resume", "go on with a run that did not finish" } },
+    { "resume", "go on with a run that did not finish" },
+    { "exec", "run one command, remembered by its inputs" } },
   { "Look", { "list", "the workflows and their steps" },
     { "show", "a workflow or step in detail" },
     { "check", "all that can be known before running" },

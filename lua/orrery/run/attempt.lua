@@ -206,7 +206,7 @@ function attempt.run(run, step, job)
     run.budget:launch(step, run.budget.limited and run.history:expects(step))
   end
   run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
-    cmd = job.prepared.shown, reason = reason })
+    tty = step.tty or nil, cmd = job.prepared.shown, reason = reason })
   local t0 = sys.mono()
   local began = sys.wall()
   local came

@@ -90,20 +90,31 @@ local function from_terminal(r)
   end)
 end
 
-local function say_run(r, record)
-  if not record then return end
-  local failed = record.failed or {}
-  r.out(("run %s %s%s\n"):format(record.id, record.status or "?",
-    #failed > 0 and ": " .. table.concat(failed, ", ") or ""))
+-- "run 7f3c failed: report (call, workflows/stats.lua:31): attempt to index a nil value"
+local function say_run(r, run)
+  local f = run.state.finished
+  local lines = {}
+  for i, step in ipairs(require("orrery.face.show.tally").failed(run.state)) do
+    local err = step.error or {}
+    local p = err.place or {}
+    lines[i] = ("%s (%s%s): %s"):format(step.id, step.kind or "?", p.file and (", %s%s"):format(
+      p.file, p.line and ":" .. p.line or "") or "", errors.text(err.message or "failed"))
+  end
+  r.out(("run %s %s%s%s\n"):format(run.id, f and f.status or "did not finish",
+    #lines > 0 and ": " or "", table.concat(lines, "\n  ")))
 end
 
+-- The run, and the workflow it ran as it is now.
 local function open_run(r, name)
-  local past = require("orrery.face.past")
-  local target = require("orrery.face.target")
-  local id = past.id(target.root(), name)
-  local record = require("orrery").open_run(id)
-  rawset(r.session.env, "run", record)
-  say_run(r, record)
+  local run = require("orrery.face.past").here(name)
+  rawset(r.session.env, "run", require("orrery").open_run(run.id, { root = run.root }))
+  say_run(r, run)
+  local e = run.state.run or {}
+  r.config = require("orrery.model.config").load(run.root)
+  local ok, wf = pcall(require("orrery.model.load").file, e.file, { root = run.root,
+    config = r.config, params = e.params })
+  r.workflow = ok and wf or nil
+  if not ok then r.err("its workflow cannot be loaded: " .. errors.text(wf) .. "\n") end
 end
 
 --- Runs the prompt.

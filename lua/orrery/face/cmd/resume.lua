@@ -14,7 +14,7 @@ resume.about = [[
 Goes on with a run that failed, was interrupted or waits: what it finished is not repeated,
 even what is never remembered. --force=STEP repeats a step all the same.]]
 resume.flags = { "jobs", "keep-going", "quiet", "verbose", "yes", "force", "cache", "agent",
-  "timeout", "resources", "json", "events", "junit", "trace", "summary", "output",
+  "timeout", "budget", "resources", "json", "events", "junit", "trace", "summary", "output",
   "timestamps", "param" }
 resume.examples = { { "orrery resume", "the last run" },
   { "orrery resume 7f3c --force=deploy", "that run, deploying again" } }
@@ -34,6 +34,14 @@ local function params_of(e, c)
   return params
 end
 
+-- The file the run was of; exec has none.
+local function file_of(e, before)
+  local st = e.file and require("orrery.core.fs").stat(e.file)
+  if st and st.type == "file" then return e.file end
+  errors.raise("usage", ("run %s cannot be resumed: %s"):format(before.id, e.workflow == "exec"
+    and "it was a single command; give it again" or ("%s is not there any more"):format(e.file)))
+end
+
 --- Loads the run's workflow again and goes on.
 ---@param c table the invocation
 ---@return integer
@@ -47,7 +55,8 @@ function resume.main(c)
   end
   local e = started(before)
   local conf = config.load(e.root or root)
-  local wf = load.file(e.file, { root = e.root or root, config = conf, params = params_of(e, c) })
+  local wf = load.file(file_of(e, before), { root = e.root or root, config = conf,
+    params = params_of(e, c) })
   local options = run.options(c, e.targets or {})
   options.config, options.resume = conf, before.id
   options.only, options.from = e.only, e.from

@@ -12,7 +12,7 @@ Runs a workflow, or some of its steps with what they need. WORKFLOW is a name
 (workflows/NAME.lua or .yaml) or a path; without one, the default of orrery.lua runs.
 STEP is an id or a glob over ids. What is up to date is left alone.]]
 run.flags = { "jobs", "keep-going", "dry-run", "param", "quiet", "verbose", "yes", "only", "from",
-  "force", "cache", "agent", "timeout", "resources", "json", "events", "junit", "trace",
+  "force", "cache", "agent", "timeout", "budget", "resources", "json", "events", "junit", "trace",
   "summary", "output", "timestamps", "strict", "sequential-fallback" }
 run.examples = { { "orrery run", "the default workflow" },
   { "orrery run site -j8", "workflows/site.lua, eight steps at once" },
@@ -44,6 +44,15 @@ local function agents_of(list)
   return out
 end
 
+local function budget_of(list)
+  if not list then return nil end
+  local raw = args.pairs(list, "--budget", true)
+  for k, v in pairs(raw) do raw[k] = tonumber(v) or v end
+  return require("orrery.model.clauses").budget(raw, function(text, hint)
+    errors.raise("usage", "--budget: " .. text, { hint = hint })
+  end)
+end
+
 --- Run options from flags; shared by run, plan and resume.
 ---@param c table the invocation
 ---@param steps string[]
@@ -54,7 +63,8 @@ function run.options(c, steps)
     jobs = opts.jobs, keep_going = opts["keep-going"], targets = #steps > 0 and steps or nil,
     only = opts.only, from = opts.from, force = chosen(opts.force), cache = opts.cache,
     args = c.rest or {}, agents = agents_of(opts.agent), timeout = opts.timeout,
-    resources = args.pairs(opts.resources, "--resources", true), strict = opts.strict,
+    budget = budget_of(opts.budget), strict = opts.strict,
+    resources = args.pairs(opts.resources, "--resources", true),
     sequential_fallback = opts["sequential-fallback"], yes = chosen(opts.yes), sinks = {},
   }
 end
