@@ -86,6 +86,25 @@ describe("two runs of one workflow in one checkout", function()
     stdout = "1\n8\n" .. ("1\n"):rep(8) .. ("2\n"):rep(8),
   })
 
+  for _, cache in ipairs({ "a cache each", "no cache" }) do
+    local env = { ["a cache each"] = { "ORRERY_CACHE_DIR=c1", "ORRERY_CACHE_DIR=c2" },
+      ["no cache"] = { "A=1", "A=2" } }
+    local flag = cache == "no cache" and "--cache=off" or ""
+    it("that share " .. cache .. " never write one output at once", cli.run {
+      files = { ["workflows/w.lua"] = workflow [[
+        o.step "x" { run = "mkdir busy; sleep 0.1; rmdir busy; echo > x", inputs = {}, outputs = { "x" } } ]] },
+      shell = ([[
+        env %s $orrery run w %s >out1 2>&1 & one=$!
+        env %s $orrery run w %s >out2 2>&1 & two=$!
+        wait $one && wait $two || { cat out1 out2; exit 1; }]]):format(env[cache][1], flag, env[cache][2], flag),
+    })
+  end
+
+  it("go on without a cache whose lock file cannot be used", cli.run {
+    files = { ["workflows/w.lua"] = chains, src = "s\n", go = "", [".orrery/cache/lock/x"] = "" },
+    args = "run w", stderr = "the cache", after = function(dir) assert.equal(WANT, cli.read(dir .. "/o/sum")) end,
+  })
+
   it("of which one is killed leave the other undisturbed", cli.run {
     files = { ["workflows/w.lua"] = chains, src = "s\n" },
     shell = SHELL .. [[

@@ -258,6 +258,14 @@
 ---@class core.Lock
 ---@field close fun(self)
 
+--- orrery.core.lock (main): named locks between processes, in one file that stays empty
+--- and is never unlinked. They die with their process.
+---@class core.lock
+---@field open fun(path: string): core.LockFile       the file is made by the first try
+---@class core.LockFile
+---@field try fun(self, name: string): core.Lock?, orrery.Err?   nil when somebody holds it, this handle included
+---@field close fun(self)                              lets go of all
+
 --- orrery.core.index (main): the checkout's memory: a checksummed snapshot plus an
 --- appended checksummed tail. Losing it costs time, never results.
 ---@class core.index

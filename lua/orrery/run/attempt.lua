@@ -210,7 +210,7 @@ function attempt.run(run, step, job)
   local t0 = sys.mono()
   local began = sys.wall()
   local came
-  local _ <close> = #job.outputs > 0 and locks.outputs(run, job.outputs) or nil
+  local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
   local bad = make_parents(run, job)
   local lost = not bad and temp.put_back(run, job.files)
   if lost then bad = { class = "inputs", message = "a temporary input is lost: " .. lost } end

@@ -10,6 +10,7 @@ local executors = require("orrery.run.executors")
 local exitcode = require("orrery.run.exitcode")
 local history = require("orrery.run.history")
 local journal = require("orrery.run.journal")
+local lock = require("orrery.core.lock")
 local loop = require("orrery.kernel.loop")
 local registry = require("orrery.core.registry")
 local resources = require("orrery.run.resources")
@@ -103,6 +104,7 @@ local function open(wf, opts)
     end
   end
   run.index = state.index(run.root)
+  run.locks = lock.open(run.root .. "/.orrery/lock")
   open_store(run)
   run.registry = registry.new()
   run.history = history.open(run.index, wf.name)
@@ -293,6 +295,7 @@ local function close(run)
     run.index:close()
   end
   if run.store then run.store:close() end
+  if run.locks then run.locks:close() end
   if run.loop and not run.opts.loop then run.loop:close() end
 end
 

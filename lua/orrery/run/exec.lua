@@ -29,7 +29,7 @@ local function use_record(run, step, job, record, full)
   local t0 = sys.mono()
   local clean = memo.clean(run, step, record)
   if not clean then
-    local _ <close> = locks.outputs(run, job.outputs)
+    local _ <close> = locks.outputs(run, step, job.outputs)
     local keep = {}
     for _, o in ipairs(record.outputs) do keep[o.path] = true end
     if not step.keep then memo.remove_stale(run, last.get(run, step), keep) end
@@ -134,7 +134,7 @@ local function run_attempts(run, step)
     if hit then return hit end
     -- Another process may be at the same key: wait for it, then look again.
     local _ <close> = job.pure and cacheable.mode(run) and not job.forced
-      and locks.take(run, "key:" .. job.base) or nil
+      and locks.key(run, step, job.base) or nil
     hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
     if hit then return hit end
     local result, came = attempts.run(run, step, job)

@@ -1,33 +1,56 @@
 -- Locks between processes: tried, never waited for in the kernel.
+local errors = require("orrery.kernel.errors")
 local loop = require("orrery.kernel.loop")
 
 local locks = {}
 
---- Acquires a lock by trying, suspended in between; nil when the cache is off.
----@param run orrery.Run
----@param name string
----@return core.Lock? close it, or hold it in a <close> variable
-function locks.take(run, name)
-  if not run.store then return nil end
-  local wait = 0.002
+-- After so many seconds people are told what is waited for.
+local PATIENCE = 2
+
+-- Acquires a lock by trying, suspended in between; says `what` it waits for when that takes
+-- long. nil and an error when there can be none.
+local function acquire(run, try, holder, name, what)
+  local wait, began = 0.002, run.loop:now()
   while true do
-    local l = run.store:try_lock(name)
-    if l then return l end
+    local l, err = try(holder, name)
+    if l or err then return l, err end
+    if what and run.loop:now() - began > PATIENCE then
+      run.journal:emit({ ev = "message", level = "warning", text = what })
+      what = nil
+    end
     loop.await(run.loop.core:timer(wait))
     wait = math.min(wait * 2, 0.1)
   end
 end
 
+--- The lock of a key among all that share the cache; nil when the cache is off.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param base string
+---@return core.Lock? close it, or hold it in a <close> variable
+function locks.key(run, step, base)
+  if not run.store then return nil end
+  local l, err = acquire(run, run.store.try_lock, run.store, "key:" .. base,
+    step.id .. ": waits for another that is doing the same")
+  if err then run:cache_trouble(err) end
+  return l
+end
+
 --- The lock of a step's outputs in this checkout. It is named by what is written, not by
 --- the step: a step may run another workflow that has a step of its name.
 ---@param run orrery.Run
+---@param step orrery.Step
 ---@param outputs { path: string }[] declared ones
----@return core.Lock?
-function locks.outputs(run, outputs)
+---@return core.Lock? nil when there is no lock file
+function locks.outputs(run, step, outputs)
   local paths = {}
   for i, o in ipairs(outputs) do paths[i] = o.path end
   table.sort(paths)
-  return locks.take(run, "out:" .. run.root .. "\0" .. table.concat(paths, "\0"))
+  if not run.locks then return nil end
+  local l, err = acquire(run, run.locks.try, run.locks, table.concat(paths, "\0"),
+    ("%s: waits for another that writes %s"):format(step.id, table.concat(paths, ", ")))
+  if err then errors.raise("state", "outputs cannot be locked: " .. errors.text(err)) end
+  return l
 end
 
 return locks
