@@ -55,6 +55,15 @@ describe("a run that is resumed", function()
       stdout = { "paid\nundone\nunlocked\nundone\nunlocked\n", "1 restored, 2 ran, 1 failed" } } })
 end)
 
+describe("an output that is missing", function()
+  local files = workflow [[
+    o.step "a" { run = "cat f; echo x > a.txt", inputs = { "f" }, cwd = "dist",
+      outputs = { "b.txt" } }]]
+  files["dist/f"] = "f"
+  it("is named with what was written beside it, not with what was read", run { files = files,
+    args = "run w", code = 1, stderr = "dist/b.txt is missing; it wrote dist/a.txt\n" })
+end)
+
 describe("advice", function()
   it("is given with the first line that has room for it", run { files = workflow [[
       policy = "settled", o.step "a" { run = "exit 1" }, o.step "b" { run = "true", after = "a" } ]],
