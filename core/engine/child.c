@@ -27,6 +27,7 @@
 #include "engine/job.h"
 
 enum { PART_EXIT = 0, PART_OUT = 1 /* and 2 */ };
+enum { PIPE_MOST = 1 << 20 /* bytes a pipe can hold */ };
 #define NS UINT64_C(1000000000)
 #define GIVE_UP (2 * NS) /* after KILL, for processes the kernel keeps */
 
@@ -76,11 +77,13 @@ static ssize_t pull(struct orr_child *c, int i, bool hung_up)
     return n;
 }
 
-/* Everything that is in the pipe now. */
+/* Everything that is in the pipe now, and no more: a program left running may
+ * write faster than we read. */
 static void drain(struct orr_child *c, int i)
 {
-    while (c->out[i] >= 0 && pull(c, i, false) > 0) {
-    }
+    for (size_t n = 0; n < PIPE_MOST && c->out[i] >= 0; n += ORR_LOOP_SCRATCH)
+        if (pull(c, i, false) <= 0)
+            return;
 }
 
 static bool pipes_open(const struct orr_child *c)
