@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -101,18 +100,15 @@ static void close_oldest(struct walk *w)
 /* Opens the frame's directory again, one component after the other. */
 static int reopen(struct walk *w, struct frame *f)
 {
-    const char *p = (char *)w->path.data + w->prefix;
+    char *p = (char *)w->path.data + w->prefix;
     const char *end = (char *)w->path.data + f->len;
     int fd = openat(w->root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     while (fd >= 0 && p < end) {
-        const char *slash = memchr(p, '/', (size_t)(end - p));
-        char name[NAME_MAX + 1];
-        size_t n = (size_t)(slash - p);
-        memcpy(name, p, n);
-        name[n] = 0;
-        int next =
-            openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        char *slash = memchr(p, '/', (size_t)(end - p));
+        *slash = 0; // in place: a name may be longer than NAME_MAX (FUSE)
+        int next = openat(fd, p, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int saved = errno;
+        *slash = '/';
         close(fd);
         errno = saved;
         fd = next;

@@ -85,11 +85,11 @@ static uint32_t member(const char **p, const char *end, bool bytes)
 /* Is 'c' in the bracket [p, end)? 'end' is behind its "]". */
 static bool bracket_has(const char *p, const char *end, uint32_t c, bool bytes)
 {
-    bool not = false, hit = false;
+    bool inverted = false, hit = false;
     end--;
     p++;
     if (*p == '!' || *p == '^') {
-        not = true;
+        inverted = true;
         p++;
     }
     while (p < end) {
@@ -108,7 +108,7 @@ static bool bracket_has(const char *p, const char *end, uint32_t c, bool bytes)
         }
         hit |= c == lo || (lo <= c && c <= hi);
     }
-    return hit != not ;
+    return hit != inverted;
 }
 
 /* Matches one element that is no star at *p against the text at *t; moves
