@@ -15,7 +15,7 @@ local function compile(src)
   }
 end
 
-local units = fs.glob { "core/base/*.c", "core/engine/{pack,unpack,entries,hash}.c" }
+local units = fs.glob { "core/base/*.c", "core/engine/{pack,unpack,entries,hash,parallel}.c" }
 local test = "tests/c/test_pack.c"
 local steps, objects = { compile(test) }, { object(test) }
 for _, src in ipairs(units) do

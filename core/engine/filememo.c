@@ -19,7 +19,8 @@
 #include "engine/filecopy.h"
 #include "engine/parallel.h"
 
-enum { SLICE = 64 /* files a thread takes at a time */, TRIES = 3 };
+enum { SLICE = 64, WORTH = 256 }; /* files at a time, and for a thread */
+enum { TRIES = 3 };
 enum { KEY_PREFIX = 5, BLOCK = 32 * 1024 };
 static const int64_t second = 1000000000;
 
@@ -215,7 +216,7 @@ int orr_filememo_check(struct orr_filememo *m, const uint32_t *ids, size_t n,
     struct work w = {m, ids, &one};
     if (n > 1 && !(w.out = calloc(n, sizeof *w.out)))
         return ORR_ENOMEM;
-    orr_parallel(n, SLICE, threads, check_some, &w);
+    orr_parallel(n, SLICE, WORTH, threads, check_some, &w);
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++)
         rc = take(m, ids[i], &w.out[i]);

@@ -14,7 +14,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/xalloc.h"
+#include "engine/parallel.h"
 
-enum { THREADS = 4, PER_THREAD = 400, DEEPEST = 512 };
+enum { SLICE = 64, WORTH = 400 }; /* stats at a time, and for a thread */
+enum { DEEPEST = 512 };
 #define FINE_TICK 20000000ull     /* ns: two ticks of a 100 Hz kernel */
 #define COARSE_TICK 2000000000ull /* file systems with whole seconds */
 
@@ -357,51 +358,26 @@ bool orr_gitstat_settled(const struct orr_gitstat *s, uint64_t start)
 struct compare {
     const struct orr_gitstat *s;
     int root;
-    atomic_size_t next; /* first of the next portion */
     atomic_bool differs;
 };
 
-/* Takes portions until none is left or a difference is found. */
-static void *compare_some(void *arg)
+/* Does nothing any more once a difference is found. */
+static void compare_some(void *ctx, size_t from, size_t to)
 {
-    enum { PORTION = 64 };
-    struct compare *c = arg;
+    struct compare *c = ctx;
     struct stat st;
-    for (;;) {
-        size_t i = atomic_fetch_add(&c->next, PORTION);
-        size_t end = i + PORTION < c->s->count ? i + PORTION : c->s->count;
-        if (i >= c->s->count || atomic_load(&c->differs))
-            return NULL;
-        for (; i < end; i++)
-            if (look(c->root, c->s->all[i].path, &st) != c->s->all[i].fact)
-                atomic_store(&c->differs, true);
-    }
-}
-
-static size_t helpers_for(size_t count)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t n = count / PER_THREAD;
-    if (cpus < 2 || !n)
-        return 0;
-    n = n < (size_t)cpus - 1 ? n : (size_t)cpus - 1;
-    return n < THREADS - 1 ? n : THREADS - 1;
+    for (size_t i = from; i < to && !atomic_load(&c->differs); i++)
+        if (look(c->root, c->s->all[i].path, &st) != c->s->all[i].fact)
+            atomic_store(&c->differs, true);
 }
 
 bool orr_gitstat_same(const struct orr_gitstat *s)
 {
     struct compare c = {.s = s};
-    pthread_t helpers[THREADS];
-    size_t started = 0, want = helpers_for(s->count);
     c.root = open(s->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (c.root < 0)
         return false;
-    while (started < want &&
-           !pthread_create(&helpers[started], NULL, compare_some, &c))
-        started++;
-    compare_some(&c);
-    for (size_t i = 0; i < started; i++)
-        pthread_join(helpers[i], NULL);
+    orr_parallel(s->count, SLICE, WORTH, 0, compare_some, &c);
     close(c.root);
     return !atomic_load(&c.differs);
 }

@@ -3,24 +3,22 @@
  * provider, which costs 1.4 ms of start-up otherwise, and still pick the
  * processor's SHA instructions.
  *
- * Many files: each thread takes the next index from one atomic counter, so that
- * a big file delays only its own thread and results land in input order.
+ * Many files: each thread takes one at a time, so that a big file delays only
+ * its own thread and results land in input order.
  */
 #include "engine/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/parallel.h"
+
 enum {
     CHUNK_SMALL = 16 * 1024, // on the stack: most source files
     CHUNK_BIG = 256 * 1024,
-    THREADS_MAX = 64,
 };
 
 void orr_hasher_init(struct orr_hasher *h)
@@ -119,21 +117,11 @@ out:
     return rc;
 }
 
-struct crew {
-    struct orr_hash_job *jobs;
-    size_t n;
-    atomic_size_t next;
-};
-
-static void *work(void *arg)
+static void hash_some(void *ctx, size_t from, size_t to)
 {
-    struct crew *c = arg;
+    struct orr_hash_job *jobs = ctx;
     struct orr_err e;
-    for (;;) {
-        size_t i = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed);
-        if (i >= c->n)
-            return NULL;
-        struct orr_hash_job *j = &c->jobs[i];
+    for (struct orr_hash_job *j = jobs + from; j < jobs + to; j++) {
         j->rc = orr_hash_file(j->path, &j->digest, &j->size, &e);
         j->sys = j->rc < 0 ? e.sys : 0;
     }
@@ -149,33 +137,9 @@ void orr_hash_job_error(const struct orr_hash_job *job, struct orr_err *e)
                     job->path);
 }
 
-static unsigned cpu_count(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (unsigned)n : 1;
-}
-
 void orr_hash_files(struct orr_hash_job *jobs, size_t n, unsigned threads)
 {
-    struct crew c = {.jobs = jobs, .n = n};
-    pthread_t helper[THREADS_MAX];
-    unsigned made = 0;
-    unsigned want = threads ? threads : cpu_count();
-    if (want > n)
-        want = (unsigned)n;
-    if (want > THREADS_MAX)
-        want = THREADS_MAX;
-    atomic_init(&c.next, 0);
-    sigset_t all, before; // signals are the business of the caller's thread
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (made + 1 < want &&
-           pthread_create(&helper[made], NULL, work, &c) == 0)
-        made++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    work(&c);
-    for (unsigned i = 0; i < made; i++)
-        pthread_join(helper[i], NULL);
+    orr_parallel(n, 1, 1, threads, hash_some, jobs);
 }
 
 void orr_digest_hex(const struct orr_digest *d, char out[65])

@@ -3,9 +3,10 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 
-enum { MAX_THREADS = 64, WORTH = 4 /* slices a thread */ };
+enum { MAX_THREADS = 64 };
 
 struct work {
     size_t n, slice;
@@ -33,22 +34,35 @@ static unsigned processors(void)
     return n > 0 ? (unsigned)n : 1;
 }
 
-void orr_parallel(size_t n, size_t slice, unsigned threads, orr_parallel_fn *fn,
-                  void *ctx)
+/* How many threads, the caller's included, are to do 'n' numbers. */
+static unsigned crew(size_t n, size_t worth, unsigned threads)
 {
-    pthread_t others[MAX_THREADS];
-    struct work w = {.n = n, .slice = slice, .fn = fn, .ctx = ctx};
-    size_t worth = n / (slice * WORTH) + 1;
-    unsigned started = 0;
+    size_t most = (n - 1) / worth + 1;
     if (!threads)
         threads = processors();
     if (threads > MAX_THREADS)
         threads = MAX_THREADS;
-    if (threads > worth)
-        threads = (unsigned)worth;
+    return threads > most ? (unsigned)most : threads;
+}
+
+void orr_parallel(size_t n, size_t slice, size_t worth, unsigned threads,
+                  orr_parallel_fn *fn, void *ctx)
+{
+    pthread_t others[MAX_THREADS];
+    struct work w = {.n = n, .slice = slice, .fn = fn, .ctx = ctx};
+    unsigned started = 0;
+    sigset_t all, before;
+    if (!n)
+        return;
+    threads = crew(n, worth, threads);
+    sigfillset(&all);
+    if (threads > 1)
+        pthread_sigmask(SIG_SETMASK, &all, &before);
     while (started + 1 < threads &&
            !pthread_create(&others[started], NULL, work_on, &w))
         started++;
+    if (threads > 1)
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
     work_on(&w);
     while (started)
         pthread_join(others[--started], NULL);

@@ -16,7 +16,7 @@
 #include "engine/restore.h"
 #include "engine/store_priv.h"
 
-enum { SLICE = 16 };
+enum { SLICE = 16, WORTH = 64 }; /* files at a time, and for a thread */
 
 /* Where a blob lies. */
 struct source {
@@ -112,7 +112,7 @@ void orr_store_restore_many(struct orr_store *s, const char *root,
     s->next_refresh = UINT64_MAX;
     for (size_t i = 0; i < n; i++)
         w.from[i] = locate(s, &jobs[i].digest);
-    orr_parallel(n, SLICE, threads, restore_some, &w);
+    orr_parallel(n, SLICE, WORTH, threads, restore_some, &w);
     for (size_t i = 0; i < n; i++)
         if (jobs[i].done)
             orr_catalog_use(&s->cat, (size_t)w.from[i].entry,
