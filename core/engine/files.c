@@ -10,17 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "base/path.h"
-
-enum { COPY_CHUNK = 128 * 1024 };
+#include "engine/filecopy.h"
 
 int orr_files_read(const char *path, size_t limit, struct orr_buf *out,
                    struct orr_err *e)
@@ -59,20 +56,6 @@ out:
     if (fd >= 0)
         close(fd);
     return rc;
-}
-
-static int write_all(int fd, const unsigned char *p, size_t n)
-{
-    while (n) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return -1;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 0;
 }
 
 /* A fresh name in the directory of 'path'; returns owned, or NULL. */
@@ -118,7 +101,7 @@ int orr_files_write(const char *path, const void *bytes, size_t n, int mode,
     if (mode < 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode))
         mode = (int)(st.st_mode & 07777);
     fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0 || write_all(fd, bytes, n) < 0 ||
+    if (fd < 0 || orr_write_all(fd, bytes, n, path, NULL) < 0 ||
         (mode >= 0 && fchmod(fd, (mode_t)mode) < 0) ||
         (sync && fsync(fd) < 0) || rename(tmp, path) < 0 ||
         (sync && sync_dir(path) < 0)) {
@@ -137,7 +120,8 @@ int orr_files_append(const char *path, const void *bytes, size_t n, bool sync,
 {
     int rc = 0;
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0 || write_all(fd, bytes, n) < 0 || (sync && fdatasync(fd) < 0))
+    if (fd < 0 || orr_write_all(fd, bytes, n, path, NULL) < 0 ||
+        (sync && fdatasync(fd) < 0))
         rc = orr_err_errno(e, errno, "cannot append to %s", path);
     if (fd >= 0)
         close(fd);
@@ -204,33 +188,6 @@ int orr_files_remove(const char *path, struct orr_err *e)
     return orr_err_errno(e, errno, "cannot remove %s", path);
 }
 
-/* Moves the bytes: shared blocks, else in the kernel, else by hand. */
-static int copy_bytes(int in, int out)
-{
-    if (ioctl(out, FICLONE, in) == 0)
-        return 0;
-    for (;;) {
-        ssize_t n = copy_file_range(in, NULL, out, NULL, SSIZE_MAX / 2, 0);
-        if (n == 0 || (n < 0 && errno != EINTR))
-            break;
-    }
-    // At the end there is nothing left to read, but files of /proc end at once
-    // for the kernel's copy. Unsupported (EXDEV, EINVAL, ENOSYS, EOPNOTSUPP):
-    // go on from where it got to. A real error comes back here.
-    unsigned char *chunk = malloc(COPY_CHUNK);
-    if (!chunk)
-        return -1;
-    ssize_t n;
-    while ((n = read(in, chunk, COPY_CHUNK)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 || write_all(out, chunk, (size_t)n) < 0)
-            break;
-    }
-    free(chunk);
-    return n == 0 ? 0 : -1;
-}
-
 static int copy_link(const char *from, const char *tmp)
 {
     char target[PATH_MAX + 1];
@@ -246,7 +203,7 @@ static int copy_file(int in, const struct stat *st, const char *tmp)
     int out = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0)
         return -1;
-    int rc = copy_bytes(in, out);
+    int rc = orr_filecopy(in, out, tmp, NULL, NULL, NULL);
     if (rc == 0)
         rc = fchmod(out, st->st_mode & 07777);
     int saved = errno;

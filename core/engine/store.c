@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "engine/catalogfile.h"
+#include "engine/files.h"
 #include "engine/store_priv.h"
 
 #define DEFAULT_MAX_BYTES (10ull << 30)
@@ -150,29 +151,12 @@ ptrdiff_t orr_store_find(struct orr_store *s, const unsigned char *hash)
 /* --- opening ---------------------------------------------------------------
  */
 
-static int make_dirs(const char *dir, struct orr_err *e)
-{
-    char *path = orr_xstrdup(dir);
-    int rc = 0;
-    for (char *p = path + 1; *p; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        mkdir(path, 0777);
-        *p = '/';
-    }
-    if (mkdir(path, 0777) < 0 && errno != EEXIST)
-        rc = orr_err_errno(e, errno, "make the cache directory %s", dir);
-    free(path);
-    return rc;
-}
-
 static int open_dirs(struct orr_store *s, struct orr_err *e)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     s->dirfd = open(s->dir, flags);
     if (s->dirfd < 0 && errno == ENOENT) {
-        int rc = make_dirs(s->dir, e);
+        int rc = orr_files_mkdir(s->dir, e);
         if (rc < 0)
             return rc;
         s->dirfd = open(s->dir, flags);
