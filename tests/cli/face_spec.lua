@@ -101,6 +101,12 @@ describe("orrery run", function()
       assert(not cli.read(dir .. "/out.txt"))
     end })
 
+  it("--strict makes a warning of the check an error", t { files = files {
+      ["workflows/soft.lua"] = 'local o = require("orrery")\n'
+        .. 'return o.workflow "soft" { o.step "s" { run = "echo {{parms.x}}" } }' },
+    args = "run soft", stderr = "warning: ", again = { args = "run soft --strict", code = 3,
+      stdout = "", stderr = { "workflows/soft.lua:2: error: ", "!warning" } } })
+
   it("refuses -p for a param that is not there", t { args = "run site -p nme=1", code = 2,
     stderr = "did you mean 'name'?" })
 

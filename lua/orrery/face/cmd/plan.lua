@@ -11,7 +11,7 @@ plan.about = [[
 Says for each step what a run would do: run it, take it from the cache (hit), maybe run it,
 depending on what comes before, or skip it. Nothing is executed.]]
 plan.flags = { "param", "jobs", "only", "from", "force", "cache", "agent", "strict", "json",
-  "exit-code", "quiet", "verbose", "affected" }
+  "exit-code", "quiet" }
 plan.examples = { { "orrery plan site", "every step with its verdict and reason" },
   { "orrery plan site --exit-code", "exit 10 when there is work: for scripts" } }
 
@@ -73,6 +73,7 @@ function plan.main(c)
   local target = require("orrery.face.target")
   local wf, steps, conf = target.need(c.words,
     require("orrery.face.args").pairs(c.opts.param, "-p"), c.opts)
+  run.refuse_warnings(c, wf)
   local options = run.options(c, steps)
   options.config = conf
   return plan.show(c, wf, options)

@@ -82,6 +82,19 @@ local function offer(c)
     { hint = "name one: orrery run NAME" })
 end
 
+--- Under --strict a warning of the check is an error. Raises code "invalid".
+---@param c table the invocation
+---@param wf orrery.Workflow
+function run.refuse_warnings(c, wf)
+  local list = {}
+  for _, m in ipairs(c.opts.strict and wf.warnings or {}) do
+    if m.level == "warning" then
+      list[#list + 1] = setmetatable({ level = "error" }, { __index = m })
+    end
+  end
+  if #list > 0 then errors.invalid(list) end
+end
+
 local function report_warnings(c, wf)
   for _, m in ipairs(wf.warnings or {}) do
     if m.level ~= "note" then c.err(errors.line(m) .. "\n") end
@@ -112,6 +125,7 @@ end
 function run.main(c)
   local wf, steps, conf = target.load(c.words, args.pairs(c.opts.param, "-p"), c.opts)
   if not wf then return offer(c) end
+  run.refuse_warnings(c, wf)
   local options = run.options(c, steps)
   options.config = conf
   if c.opts["dry-run"] then return require("orrery.face.cmd.plan").show(c, wf, options) end
