@@ -2,6 +2,8 @@
 -- end to end) and embed_data.c (names, offsets, sizes; the bytes come by .incbin).
 -- Usage: lua5.4 embed.lua LUADIR OUTDIR
 local luadir, outdir = arg[1], arg[2]
+package.path = arg[0]:match("^(.*)/") .. "/?.lua"
+local slim = require("slim")
 
 local function lines(cmd)
   local p <close> = assert(io.popen(cmd))
@@ -24,7 +26,7 @@ for _, f in ipairs(files) do
       io.stderr:write(err, "\n")
       os.exit(1)
     end
-    local code = string.dump(fn, false)
+    local code = slim.chunk(string.dump(fn, false))
     chunks[#chunks + 1] = code
     rows[#rows + 1] = ('    {"%s", %d, %d},'):format(name, offset, #code)
     offset = offset + #code
