@@ -125,6 +125,37 @@ describe("when", function()
     stderr = "skipped because of it: held" }))
 end)
 
+describe("a retry", function()
+  it("asks for resources anew, as its attempt wants them", flow([[
+    o.step "s" { run = "test -e second || { touch second; exit 75; }; echo done",
+      retry = { attempts = 3, delay = "1ms", on = { "exit:75" } },
+      resources = function(ctx) return { slot = ctx.attempt * 2 } end },
+  ]], { args = "run w --resources slot=4", stdout = "done" }))
+
+  it("fails when a later attempt asks for more than there is", flow([[
+    o.step "s" { run = "exit 75", retry = { attempts = 3, delay = "1ms" },
+      resources = function(ctx) return { slot = ctx.attempt * 2 } end },
+  ]], { args = "run w --resources slot=4", code = 1, stderr = "s asks for 6 slot, and there are 4" }))
+
+  it("leaves its place to others while it waits, also to one with the same key", flow([[
+    o.step "a" { run = "test -e other && echo same", inputs = {}, retry = { attempts = 200, delay = "10ms", backoff = 1 } },
+    o.step "b" { run = "touch other; echo b" },
+    o.step "c" { run = "test -e other && echo same", inputs = {}, retry = { attempts = 200, delay = "10ms", backoff = 1 } },
+  ]], { args = "run -j1 w", stdout = { "same", "b\n" } }))
+
+  it("ends with the run while it waits", flow([[
+    o.group "g" { policy = "race", o.step "slow" { run = "exit 1", retry = { attempts = 3, delay = "1h" } },
+      o.step "first" { run = "sleep 0.05" } },
+  ]], { args = "run -j1 w", stdout = "1 ran" }))
+end)
+
+describe("an input", function()
+  it("that is not there is warned about once, where it is declared", flow([[
+    o.step "s" { run = "echo ran", inputs = { "gone", "no/*.c", "edited" }, outputs = { "edited" } },
+  ]], { code = 1, stderr = { "workflows/w.lua:3: warning: s: input 'gone' does not exist",
+    "workflows/w.lua:3: warning: s: input 'no/*.c' matches no file", "!'edited' does not exist" } }))
+end)
+
 describe("finally", function()
   it("of a group and of the workflow runs after a failure, and its own failure is told", flow([[
     o.group "g" { o.step "a" { run = "false" },

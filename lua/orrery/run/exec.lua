@@ -121,29 +121,59 @@ local function next_try(run, step, job, came, turn)
   return 0, ("%s; %s takes over"):format(err.message, other)
 end
 
+local function warn_inputs(run, step, job)
+  for _, g in ipairs(job.empty) do
+    run.journal:emit({ ev = "message", level = "warning", place = step.place,
+      text = ("%s: input '%s' matches no file"):format(step.id, g) })
+  end
+end
+
+-- Declared files that are not there; what the step edits in place may come to be.
+local function warn_missing(run, step, job)
+  local made = {}
+  for _, o in ipairs(job.outputs) do made[o.path] = true end
+  for _, f in ipairs(job.manifest.inputs or {}) do
+    if f[2] == false and not made[f[1]] then
+      run.journal:emit({ ev = "message", level = "warning", place = step.place,
+        text = ("%s: input '%s' does not exist"):format(step.id, f[1]) })
+    end
+  end
+end
+
+-- One attempt, or what is remembered instead of the first. The key is locked meanwhile.
+local function one_try(run, step, attempt, feedback)
+  local job = jobs.prepare(run, step, attempt, feedback)
+  if attempt == 1 then warn_inputs(run, step, job) end
+  jobs.key(run, step, job)
+  local hit = attempt == 1 and lookup(run, step, job)
+  if hit then return job, hit end
+  -- Another process may be at the same key: wait for it, then look again.
+  local _ <close> = job.pure and cacheable.mode(run) and not job.forced
+    and locks.key(run, step, job.base) or nil
+  hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
+  if hit then return job, hit end
+  if attempt == 1 then warn_missing(run, step, job) end
+  return job, nil, attempts.run(run, step, job)
+end
+
+-- Until the next attempt. The place and the resources of the step are free meanwhile.
+local function pause(run, step, seconds, attempt)
+  local node = loop.current("retry").node
+  if node and node.unit == step then return node.sched:pause(node, seconds, attempt) end
+  if seconds > 0 then loop.await(run.loop.core:timer(seconds)) end
+end
+
 local function run_attempts(run, step)
   local feedback, attempt, turn = {}, 1, { tries = 1 }
   while true do
-    local job = jobs.prepare(run, step, attempt, feedback)
-    for _, g in ipairs(attempt == 1 and job.empty or {}) do
-      run.journal:emit({ ev = "message", level = "warning", place = step.place,
-        text = ("%s: input '%s' matches no file"):format(step.id, g) })
-    end
-    jobs.key(run, step, job)
-    local hit = attempt == 1 and lookup(run, step, job)
+    local job, hit, result, came = one_try(run, step, attempt, feedback)
     if hit then return hit end
-    -- Another process may be at the same key: wait for it, then look again.
-    local _ <close> = job.pure and cacheable.mode(run) and not job.forced
-      and locks.key(run, step, job.base) or nil
-    hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
-    if hit then return hit end
-    local result, came = attempts.run(run, step, job)
     local wait, why
     if result.error then wait, why = next_try(run, step, job, came, turn) end
     if not wait then return outcome.finish(run, step, job, result, came) end
     run.journal:emit({ ev = "step_retry", id = step.id, attempt = attempt,
       class = result.error.class, message = why, delay = wait })
-    if wait > 0 then loop.await(run.loop.core:timer(wait)) end
+    pause(run, step, wait, attempt + 1)
     if not improve.before_retry(run, step, result.error, attempt) then
       return outcome.finish(run, step, job, result, came)
     end

@@ -69,8 +69,8 @@ function resources.new(loop, configured, given, jobs)
 end
 
 -- What one step asks for, as name → number; nil when nothing that is limited.
-local function wanted(self, run, step, spec)
-  local ctx = context.new(run, step, step.attempt)
+local function wanted(self, run, step, attempt)
+  local ctx, spec = context.new(run, step, attempt), step.resources
   if type(spec) == "function" then spec = spec(ctx) end
   local asks
   for name, v in sorted.pairs(template.deep(spec or {}, ctx)) do
@@ -97,7 +97,7 @@ function Resources:check(run, step)
   for _, v in pairs(step.resources) do
     if type(v) == "string" and v:find("{{", 1, true) then return nil end
   end
-  local ok, err = kernel.try(wanted, self, run, step, step.resources)
+  local ok, err = kernel.try(wanted, self, run, step)
   return not ok and errors.text(err) or nil
 end
 
@@ -184,7 +184,7 @@ end
 
 local function demand(self, node)
   local run, step = node.sched.run, node.unit
-  local asks = step.resources and wanted(self, run, step, step.resources) or nil
+  local asks = step.resources and wanted(self, run, step, node.attempt) or nil
   local known = run.history and run.history:memory(step)
   if known and known > (asks and asks.mem or 0) then
     asks = asks or {}

@@ -335,6 +335,37 @@ function Scheduler:begin(node, offered)
   setmetatable({ node = node, claimed = {} }, Claim):put_back(node)
 end
 
+-- A claim of a unit that goes on after a pause.
+local Return = { hunger = Claim.hunger, put_back = Claim.put_back }
+Return.__index = Return
+
+function Return:take() return not self.gone and not self.node.result and self.node or nil end
+
+function Return:offer() self.place:set(true) end
+
+function Return:refuse(_, err) self.place:set(err) end
+
+--- Between two attempts of a unit, in its task: for some seconds its place and its resources
+--- are free, then they are asked for again, as the next attempt wants them.
+---@param node orrery.Node
+---@param seconds number
+---@param attempt integer the next one
+function Scheduler:pause(node, seconds, attempt)
+  local slots = self.slots
+  local claim = setmetatable({ node = node, claimed = {}, place = loop.signal() }, Return)
+  slots:release(node)
+  slots.sleeping = slots.sleeping + 1
+  local _ <close> = setmetatable({}, { __close = function()
+    claim.gone = true
+    slots.sleeping = slots.sleeping - 1
+  end })
+  if seconds > 0 then loop.sleep(seconds) end
+  node.asks, node.overtaken, node.attempt = nil, nil, attempt
+  claim:put_back(node)
+  local got = loop.await(claim.place)
+  if got ~= true then error(got, 0) end
+end
+
 --- Runs one unit that no group schedules and waits for its result. In a task.
 ---@param node orrery.Node
 ---@return orrery.Result
