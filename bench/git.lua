@@ -6,7 +6,9 @@ local FILES = 4400
 
 local function repository(b)
   local dir = b.dir .. "/repo"
-  for i = 1, FILES do b:file(("repo/dir%d/file%d.txt"):format(i % 60, i), ("line %d\n"):format(i):rep(30)) end
+  for i = 1, FILES do
+    b:file(("repo/dir%d/file%d.txt"):format(i % 60, i), ("line %d\n"):format(i):rep(30))
+  end
   local function run(...)
     proc.run({ "git", "-C", dir, "-c", "user.email=b@b", "-c", "user.name=b", "-c",
       "commit.gpgsign=false", ... })
@@ -21,7 +23,7 @@ local function repository(b)
 end
 
 return {
-  claim = "what changed between two commits is known in 30 us, in the worktree in half of git's time",
+  claim = "what changed between commits is known in 30 us, in the worktree in half of git's time",
   peer = "git diff",
   run = function(b)
     if not b:peer("git") then return end

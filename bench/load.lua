@@ -5,8 +5,8 @@ local yaml = require("orrery.core.yaml")
 local function yaml_workflow(n)
   local out = { "name: bench\nsteps:\n" }
   for i = 1, n do
-    out[#out + 1] = ("  - id: t%d\n    run: cc -c src/file%d.c -o out/file%d.o\n    inputs: [src/file%d.c]\n    outputs: [out/file%d.o]\n")
-      :format(i, i, i, i, i)
+    out[#out + 1] = ("  - id: tN\n    run: cc -c src/fileN.c -o out/fileN.o\n"
+      .. "    inputs: [src/fileN.c]\n    outputs: [out/fileN.o]\n"):gsub("N", tostring(i))
   end
   return table.concat(out)
 end

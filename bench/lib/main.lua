@@ -61,8 +61,8 @@ end
 local function show(found)
   print(("\n%s: %s"):format(found.name, found.claim))
   for _, r in ipairs(found.rows or {}) do
-    local line = ("  %-44s %-12s %8s %-5s %-17s %-9s %-8s %s"):format(r.what, r.who, number(r.median),
-      r.unit, r.n > 1 and ("[%s-%s]"):format(number(r.min), number(r.max)) or "",
+    local line = ("  %-44s %-12s %8s %-5s %-17s %-9s %-8s %s"):format(r.what, r.who,
+      number(r.median), r.unit, r.n > 1 and ("[%s-%s]"):format(number(r.min), number(r.max)) or "",
       r.ratio and ("x%.2f"):format(r.ratio) or "", r.rss and ("%.1f MB"):format(r.rss / 2 ^ 20)
       or "", r.goal and "goal " .. r.goal or "")
     print((line:gsub("%s+$", "")))
@@ -78,10 +78,12 @@ local function main()
   local o = options()
   if o.claim then return one(o) end
   local all, failed = {}, false
-  local head = { version = sys.version, cpus = sys.cpus(), rounds = o.rounds, load = load_average() }
+  local head = { version = sys.version, cpus = sys.cpus(), rounds = o.rounds,
+    load = load_average() }
   if not o.json then
-    print(("orrery %s, %d processors, %d rounds, load %s; medians [least-most], xN: orrery's time over the peer's")
-      :format(head.version, head.cpus, head.rounds, head.load))
+    print(("orrery %s, %d processors, %d rounds, load %s; medians [least-most], "
+      .. "xN: orrery's time over the peer's"):format(head.version, head.cpus, head.rounds,
+      head.load))
   end
   for _, name in ipairs(#o.claims > 0 and o.claims or ORDER) do
     local argv = { os.getenv("ORRERY"), "lua", here .. "/lib/main.lua", here, "--claim", name,

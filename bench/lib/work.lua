@@ -65,7 +65,7 @@ end
 --- The entries of a race over these steps; each tool has a folder of its own.
 ---@param b table
 ---@param steps table[]
----@param opts { jobs?: integer, prepare?: fun(dir: string), before?: fun(who: string, dir: string) }
+---@param opts { jobs?: integer, prepare?: fun(dir: string), before?: function } before(who, dir)
 ---@return table[]
 function work.race(b, steps, opts)
   local j = "-j" .. (opts.jobs or 2)
