@@ -61,6 +61,21 @@ int orr_is_array(lua_State *L, int idx)
     return same;
 }
 
+const char *orr_check_path(lua_State *L, int arg)
+{
+    size_t n;
+    const char *s = luaL_checklstring(L, arg, &n);
+    luaL_argcheck(L, !memchr(s, 0, n), arg, "contains a NUL byte");
+    return s;
+}
+
+void orr_push_digest(lua_State *L, const struct orr_digest *d)
+{
+    char hex[ORR_DIGEST_HEX + 1];
+    orr_digest_hex(d, hex);
+    lua_pushlstring(L, hex, ORR_DIGEST_HEX);
+}
+
 static int is_known(const char *key, const char *const *known)
 {
     for (; *known; known++)

@@ -13,6 +13,7 @@
 #include <lua.h>
 
 #include "base/err.h"
+#include "engine/hash.h"
 
 /* Pushes nil and the error table; returns 2, so: return orr_fail(L, &e); */
 int orr_fail(lua_State *L, const struct orr_err *e);
@@ -34,6 +35,13 @@ void orr_mark_array(lua_State *L, int idx);
 
 /* True when the table at 'idx' carries the array mark. */
 int orr_is_array(lua_State *L, int idx);
+
+/* The argument as a path or another text for the system: a string without NUL
+ * inside. Raises otherwise. */
+const char *orr_check_path(lua_State *L, int arg);
+
+/* Pushes a digest as 64 hex digits. */
+void orr_push_digest(lua_State *L, const struct orr_digest *d);
 
 /* Raises when the table at 'idx' has a key that is not in the NULL-ended list
  * 'known': a misspelt option must not be silently ignored. */

@@ -37,6 +37,16 @@ void *orr_box_new(lua_State *L, size_t size, void (*fini)(void *))
     return b->bytes;
 }
 
+static void fini_buf(void *b)
+{
+    orr_buf_fini(b);
+}
+
+struct orr_buf *orr_box_buf(lua_State *L)
+{
+    return orr_box_new(L, sizeof(struct orr_buf), fini_buf);
+}
+
 void orr_box_close(lua_State *L, int idx)
 {
     struct box *b = lua_touserdata(L, idx);

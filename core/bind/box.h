@@ -10,8 +10,13 @@
 #include <lua.h>
 #include <stddef.h>
 
+#include "base/buf.h"
+
 /* Pushes a box with 'size' zeroed bytes and returns them. */
 void *orr_box_new(lua_State *L, size_t size, void (*fini)(void *));
+
+/* Pushes a box with an empty buffer. */
+struct orr_buf *orr_box_buf(lua_State *L);
 
 /* Runs the finaliser of the box at 'idx' now. Idempotent. */
 void orr_box_close(lua_State *L, int idx);

@@ -15,19 +15,6 @@
 #include "bind/openers.h"
 #include "engine/files.h"
 
-const char *orr_check_path(lua_State *L, int arg)
-{
-    size_t n;
-    const char *path = luaL_checklstring(L, arg, &n);
-    luaL_argcheck(L, !memchr(path, 0, n), arg, "path contains a NUL byte");
-    return path;
-}
-
-static void fini_buf(void *p)
-{
-    orr_buf_fini(p);
-}
-
 static void fini_strs(void *p)
 {
     orr_strs_fini(p);
@@ -69,7 +56,7 @@ static int l_read(lua_State *L)
     const char *path = orr_check_path(L, 1);
     lua_Integer limit = luaL_optinteger(L, 2, LUA_MAXINTEGER);
     luaL_argcheck(L, limit >= 0, 2, "negative limit");
-    struct orr_buf *b = orr_box_new(L, sizeof *b, fini_buf); // box
+    struct orr_buf *b = orr_box_buf(L); // box
     int box = lua_gettop(L);
     struct orr_err e;
     if (orr_files_read(path, (size_t)limit, b, &e) < 0)
@@ -260,7 +247,7 @@ static struct orr_buf *normal_box(lua_State *L)
 {
     size_t n;
     const char *path = luaL_checklstring(L, 1, &n);
-    struct orr_buf *b = orr_box_new(L, sizeof *b, fini_buf);
+    struct orr_buf *b = orr_box_buf(L);
     if (orr_path_normal(b, path, n) < 0)
         luaL_error(L, "not enough memory");
     return b;

@@ -6,9 +6,6 @@
 
 #include "base/strs.h"
 
-/* The argument as a path: a string without NULs; raises otherwise. */
-const char *orr_check_path(lua_State *L, int arg);
-
 /* Pushes a boxed, empty list of strings. */
 struct orr_strs *orr_box_strs(lua_State *L);
 

@@ -37,11 +37,6 @@ bool orr_func_mac(lua_State *L, const void *bytes, size_t n,
     return known;
 }
 
-static void buf_fini(void *b)
-{
-    orr_buf_fini(b);
-}
-
 /* --- code ----------------------------------------------------------------- */
 
 static int write_code(lua_State *L, const void *p, size_t n, void *buf)
@@ -163,7 +158,7 @@ static void walk_init(struct orr_func_walk *w, lua_State *L, struct orr_err *e)
         luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
         w->loaded = lua_gettop(L);
     }
-    w->out = orr_box_new(L, sizeof *w->out, buf_fini);
+    w->out = orr_box_buf(L);
     w->used = push_table(L);
     w->seen = push_table(L);
     w->cells = push_table(L);
@@ -193,10 +188,8 @@ static void walk_again(struct orr_func_walk *w)
 static void push_hex(lua_State *L, const struct orr_buf *b)
 {
     struct orr_digest d;
-    char hex[65];
     orr_hash_bytes(b->data, b->len, &d);
-    orr_digest_hex(&d, hex);
-    lua_pushlstring(L, hex, ORR_DIGEST_HEX);
+    orr_push_digest(L, &d);
 }
 
 /* Pushes the dump of the function at index 1, or nothing and ORR_E*. */

@@ -23,19 +23,10 @@ static int l_close(lua_State *L)
     return 0;
 }
 
-/* A string without NUL inside. */
-static const char *check_text(lua_State *L, int arg)
-{
-    size_t n;
-    const char *s = luaL_checklstring(L, arg, &n);
-    luaL_argcheck(L, strlen(s) == n, arg, "contains a NUL byte");
-    return s;
-}
-
 static int l_open(lua_State *L)
 {
     struct orr_err e;
-    const char *path = check_text(L, 1);
+    const char *path = orr_check_path(L, 1);
     struct orr_gitrepo **ud = lua_newuserdatauv(L, sizeof *ud, 0);
     *ud = NULL;
     luaL_setmetatable(L, REPO_TYPE);
@@ -49,7 +40,7 @@ static int l_open(lua_State *L)
 static int l_shared(lua_State *L)
 {
     static const char key; // its address is the registry key
-    check_text(L, 1);
+    orr_check_path(L, 1);
     lua_settop(L, 1);
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) { // path kept?
         lua_pop(L, 1);
@@ -99,7 +90,7 @@ static int l_resolve(lua_State *L)
     struct orr_gitrepo *g = check_repo(L);
     struct orr_err e;
     char id[ORR_GIT_HEX];
-    if (orr_gitrepo_resolve(g, check_text(L, 2), id, &e) < 0)
+    if (orr_gitrepo_resolve(g, orr_check_path(L, 2), id, &e) < 0)
         return orr_fail(L, &e);
     lua_pushstring(L, id);
     return 1;
@@ -121,7 +112,7 @@ static int l_merge_base(lua_State *L)
     struct orr_gitrepo *g = check_repo(L);
     struct orr_err e;
     char id[ORR_GIT_HEX];
-    const char *a = check_text(L, 2), *b = check_text(L, 3);
+    const char *a = orr_check_path(L, 2), *b = orr_check_path(L, 3);
     if (orr_gitrepo_merge_base(g, a, b, id, &e) < 0)
         return orr_fail(L, &e);
     lua_pushstring(L, id);
@@ -167,7 +158,10 @@ static void paths_field(lua_State *L, struct orr_gitquery *q)
         lua_rawgeti(L, -2, (lua_Integer)i + 1); // … paths ud s
         if (lua_type(L, -1) != LUA_TSTRING)
             luaL_error(L, "opts.paths[%d]: a string expected", (int)i + 1);
-        paths[i] = lua_tostring(L, -1);
+        size_t n;
+        paths[i] = lua_tolstring(L, -1, &n);
+        if (strlen(paths[i]) != n)
+            luaL_error(L, "opts.paths[%d]: contains a NUL byte", (int)i + 1);
         lua_pop(L, 1);
     }
     q->paths = paths;

@@ -5,29 +5,13 @@
 
 #define HASHER_TYPE "orrery.hasher"
 
-static void push_hex(lua_State *L, const struct orr_digest *d)
-{
-    char hex[ORR_DIGEST_HEX + 1];
-    orr_digest_hex(d, hex);
-    lua_pushlstring(L, hex, ORR_DIGEST_HEX);
-}
-
-static const char *check_path(lua_State *L, int arg)
-{
-    size_t n;
-    const char *s = luaL_checklstring(L, arg, &n);
-    for (size_t i = 0; i < n; i++)
-        luaL_argcheck(L, s[i], arg, "path contains a NUL byte");
-    return s;
-}
-
 static int l_sha256(lua_State *L)
 {
     size_t n;
     struct orr_digest d;
     const char *s = luaL_checklstring(L, 1, &n);
     orr_hash_bytes(s, n, &d);
-    push_hex(L, &d);
+    orr_push_digest(L, &d);
     return 1;
 }
 
@@ -36,9 +20,9 @@ static int l_file(lua_State *L)
     struct orr_digest d;
     struct orr_err e;
     uint64_t size = 0;
-    if (orr_hash_file(check_path(L, 1), &d, &size, &e) < 0)
+    if (orr_hash_file(orr_check_path(L, 1), &d, &size, &e) < 0)
         return orr_fail(L, &e);
-    push_hex(L, &d);
+    orr_push_digest(L, &d);
     lua_pushinteger(L, (lua_Integer)size);
     return 2;
 }
@@ -51,7 +35,7 @@ static void push_results(lua_State *L, const struct orr_hash_job *jobs, int n)
     lua_newtable(L);          // digests errors
     for (int i = 0; i < n; i++) {
         if (jobs[i].rc == 0) {
-            push_hex(L, &jobs[i].digest);
+            orr_push_digest(L, &jobs[i].digest);
         } else {
             orr_hash_job_error(&jobs[i], &e);
             orr_push_err(L, &e);
@@ -110,7 +94,7 @@ static int l_hex(lua_State *L)
 {
     struct orr_digest d;
     orr_hasher_get(luaL_checkudata(L, 1, HASHER_TYPE), &d);
-    push_hex(L, &d);
+    orr_push_digest(L, &d);
     return 1;
 }
 

@@ -20,17 +20,9 @@ static struct index_box *check_index(lua_State *L)
     return box;
 }
 
-static const char *check_path(lua_State *L, int arg, size_t *n)
-{
-    const char *path = luaL_checklstring(L, arg, n);
-    luaL_argcheck(L, strlen(path) == *n, arg, "a path has no zero bytes");
-    return path;
-}
-
 static int l_open(lua_State *L)
 {
-    size_t n;
-    const char *path = check_path(L, 1, &n);
+    const char *path = orr_check_path(L, 1);
     struct index_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = (struct index_box){0};
     luaL_setmetatable(L, INDEX_TYPE);
@@ -100,24 +92,16 @@ static int i_close(lua_State *L)
 /* --- files -----------------------------------------------------------------
  */
 
-static void push_digest(lua_State *L, const struct orr_digest *d)
-{
-    char hex[ORR_DIGEST_HEX + 1];
-    orr_digest_hex(d, hex);
-    lua_pushlstring(L, hex, ORR_DIGEST_HEX);
-}
-
 static int i_digest(lua_State *L)
 {
     struct index_box *box = check_index(L);
-    size_t n;
-    const char *path = check_path(L, 2, &n);
+    const char *path = orr_check_path(L, 2);
     const struct orr_filefact *f;
     struct orr_err e;
-    if (orr_filememo_get(box->files, path, n, &f, &e) < 0)
+    if (orr_filememo_get(box->files, path, strlen(path), &f, &e) < 0)
         return orr_fail(L, &e);
-    push_digest(L, &f->digest); // digest
-    lua_createtable(L, 0, 3);   // digest fact
+    orr_push_digest(L, &f->digest); // digest
+    lua_createtable(L, 0, 3);       // digest fact
     lua_pushinteger(L, f->mode);
     lua_setfield(L, -2, "mode");
     lua_pushinteger(L, (lua_Integer)f->size);
@@ -136,7 +120,7 @@ static int push_facts(lua_State *L, const struct orr_filememo *m,
     for (int i = 0; i < n; i++) {
         const struct orr_filefact *f = orr_filememo_fact(m, ids[i], NULL);
         if (f) {
-            push_digest(L, &f->digest);
+            orr_push_digest(L, &f->digest);
             lua_rawseti(L, -3, i + 1);
             lua_pushinteger(L, f->mode);
         } else {
@@ -176,9 +160,8 @@ static int i_digests(lua_State *L)
 static int i_forget(lua_State *L)
 {
     struct index_box *box = check_index(L);
-    size_t n;
-    const char *path = check_path(L, 2, &n);
-    orr_filememo_forget(box->files, path, n);
+    const char *path = orr_check_path(L, 2);
+    orr_filememo_forget(box->files, path, strlen(path));
     return 0;
 }
 

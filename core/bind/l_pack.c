@@ -35,14 +35,12 @@ static int l_digest(lua_State *L)
 {
     struct orr_scratch *b = NULL;
     struct orr_digest d;
-    char hex[ORR_DIGEST_HEX + 1];
     int failed = pack_args(L, &b);
     if (failed)
         return failed;
     orr_hash_bytes(b->out.data, b->out.len, &d);
     orr_scratch_rest(b);
-    orr_digest_hex(&d, hex);
-    lua_pushlstring(L, hex, ORR_DIGEST_HEX);
+    orr_push_digest(L, &d);
     return 1;
 }
 

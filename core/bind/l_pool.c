@@ -141,7 +141,9 @@ static int l_cancel(lua_State *L)
 static int l_wait(lua_State *L)
 {
     struct orr_pool *p = check_pool(L);
-    lua_pushboolean(L, orr_pool_wait(p, luaL_optnumber(L, 2, -1)));
+    lua_Number seconds = luaL_optnumber(L, 2, -1);
+    luaL_argcheck(L, seconds == seconds, 2, "not a number");
+    lua_pushboolean(L, orr_pool_wait(p, seconds));
     return 1;
 }
 

@@ -7,31 +7,17 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/box.h"
 #include "bind/openers.h"
 #include "engine/cmdline.h"
 #include "engine/program.h"
 #include "engine/relay.h"
 
-/* A buffer that Lua frees when something raises. */
-static struct orr_buf *push_buf(lua_State *L)
-{
-    struct orr_buf *b = lua_newuserdatauv(L, sizeof *b, 0);
-    *b = (struct orr_buf){0};
-    luaL_setmetatable(L, "orrery.buf");
-    return b;
-}
-
-static int buf_gc(lua_State *L)
-{
-    orr_buf_fini(lua_touserdata(L, 1));
-    return 0;
-}
-
 static int l_split(lua_State *L)
 {
     size_t n, argc = 0;
     const char *cmd = luaL_checklstring(L, 1, &n);
-    struct orr_buf *b = push_buf(L); // buf
+    struct orr_buf *b = orr_box_buf(L); // buf
     int rc = orr_cmdline_split(cmd, n, b, &argc);
     if (rc < 0)
         return luaL_error(L, "out of memory");
@@ -52,7 +38,7 @@ static int l_quote(lua_State *L)
 {
     size_t n;
     const char *word = luaL_checklstring(L, 1, &n);
-    struct orr_buf *b = push_buf(L); // buf
+    struct orr_buf *b = orr_box_buf(L); // buf
     if (orr_cmdline_quote(word, n, b) < 0)
         return luaL_error(L, "out of memory");
     lua_pushlstring(L, (const char *)b->data, b->len);
@@ -65,7 +51,7 @@ static int l_which(lua_State *L)
     const char *name = luaL_checkstring(L, 1);
     const char *path = luaL_optstring(L, 2, getenv("PATH"));
     const char *cwd = luaL_optstring(L, 3, NULL);
-    struct orr_buf *b = push_buf(L); // buf
+    struct orr_buf *b = orr_box_buf(L); // buf
     if (orr_program_absolute(name, path, cwd, b) < 0)
         return 0;
     lua_pushstring(L, (const char *)b->data);
@@ -77,7 +63,7 @@ static int l_which(lua_State *L)
  * looked at a relative path yet. */
 static int l_chdir(lua_State *L)
 {
-    const char *dir = luaL_checkstring(L, 1);
+    const char *dir = orr_check_path(L, 1);
     struct orr_err e;
     if (chdir(dir) < 0) {
         orr_err_errno(&e, errno, "change to %s", dir);
@@ -100,11 +86,6 @@ int orr_open_proc(lua_State *L)
     static const luaL_Reg functions[] = {
         {"split", l_split}, {"quote", l_quote},   {"which", l_which},
         {"chdir", l_chdir}, {"warden", l_warden}, {NULL, NULL}};
-    if (luaL_newmetatable(L, "orrery.buf")) {
-        lua_pushcfunction(L, buf_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_pop(L, 1);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -259,20 +259,12 @@ static int l_bytes(lua_State *L)
     return 1;
 }
 
-static const char *check_path(lua_State *L)
-{
-    size_t n;
-    const char *path = luaL_checklstring(L, 2, &n);
-    luaL_argcheck(L, strlen(path) == n, 2, "contains a NUL byte");
-    return path;
-}
-
 static int l_save(lua_State *L)
 {
     struct orr_registry *r = check_registry(L);
     struct orr_err e;
     bool merge = false;
-    const char *path = check_path(L);
+    const char *path = orr_check_path(L, 2);
     if (!lua_isnoneornil(L, 3)) {
         luaL_checktype(L, 3, LUA_TTABLE);
         lua_getfield(L, 3, "merge");
@@ -289,7 +281,7 @@ static int l_load(lua_State *L)
     struct orr_registry *r = check_registry(L);
     struct orr_err e;
     size_t loaded = 0;
-    if (orr_registryfile_load(r, check_path(L), &loaded, &e) < 0)
+    if (orr_registryfile_load(r, orr_check_path(L, 2), &loaded, &e) < 0)
         return orr_fail(L, &e);
     lua_pushinteger(L, (lua_Integer)loaded);
     return 1;

@@ -36,14 +36,6 @@ static void check_digest(lua_State *L, int arg, struct orr_digest *d)
                   "a digest has 64 hex digits");
 }
 
-static int push_digest(lua_State *L, const struct orr_digest *d)
-{
-    char hex[ORR_DIGEST_HEX + 1];
-    orr_digest_hex(d, hex);
-    lua_pushlstring(L, hex, ORR_DIGEST_HEX);
-    return 1;
-}
-
 /* Field 'name' of the table at 'arg' (if any) as seconds, in nanoseconds. */
 static uint64_t opt_ns(lua_State *L, int arg, const char *name,
                        uint64_t fallback)
@@ -79,7 +71,7 @@ static void opt_table(lua_State *L, int arg, const char *const *known)
 
 static int l_open(lua_State *L)
 {
-    const char *dir = luaL_checkstring(L, 1);
+    const char *dir = orr_check_path(L, 1);
     static const char *const known[] = {"max_bytes", "max_age", NULL};
     opt_table(L, 2, known);
     struct orr_store_opts o = {.max_bytes = opt_bytes(L, 2, "max_bytes", 0),
@@ -172,26 +164,22 @@ static int s_put_blob(lua_State *L)
     struct orr_err e;
     if (orr_store_put_blob(s, bytes, n, &d, &e) < 0)
         return orr_fail(L, &e);
-    return push_digest(L, &d);
+    orr_push_digest(L, &d);
+    return 1;
 }
 
 static int s_put_file(lua_State *L)
 {
     struct orr_store *s = check_store(L);
-    const char *path = luaL_checkstring(L, 2);
+    const char *path = orr_check_path(L, 2);
     struct orr_digest d;
     uint64_t size;
     struct orr_err e;
     if (orr_store_put_file(s, path, &d, &size, &e) < 0)
         return orr_fail(L, &e);
-    push_digest(L, &d);
+    orr_push_digest(L, &d);
     lua_pushinteger(L, (lua_Integer)size);
     return 2;
-}
-
-static void fini_buf(void *b)
-{
-    orr_buf_fini(b);
 }
 
 static int s_get_blob(lua_State *L)
@@ -199,7 +187,7 @@ static int s_get_blob(lua_State *L)
     struct orr_store *s = check_store(L);
     struct orr_digest d;
     check_digest(L, 2, &d);
-    struct orr_buf *b = orr_box_new(L, sizeof *b, fini_buf); // box
+    struct orr_buf *b = orr_box_buf(L); // box
     struct orr_err e;
     int rc = orr_store_get_blob(s, &d, b, &e);
     if (rc == ORR_ENOENT)
@@ -225,8 +213,8 @@ static int s_restore(lua_State *L)
     struct orr_store *s = check_store(L);
     struct orr_digest d;
     check_digest(L, 2, &d);
-    const char *root = luaL_checkstring(L, 3);
-    const char *rel = luaL_checkstring(L, 4);
+    const char *root = orr_check_path(L, 3);
+    const char *rel = orr_check_path(L, 4);
     lua_Integer mode = luaL_checkinteger(L, 5);
     luaL_argcheck(L, mode >= 0 && mode <= 0777, 5, "not a file mode");
     struct orr_err e;
@@ -270,7 +258,7 @@ static void check_item(lua_State *L, lua_Integer i, struct orr_store_job *job)
 static int s_restore_many(lua_State *L)
 {
     struct orr_store *s = check_store(L);
-    const char *root = luaL_checkstring(L, 2);
+    const char *root = orr_check_path(L, 2);
     luaL_checktype(L, 3, LUA_TTABLE);
     lua_Integer threads = luaL_optinteger(L, 4, 0), done = 0;
     luaL_argcheck(L, threads >= 0 && threads <= 256, 4, "out of range");

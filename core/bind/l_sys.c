@@ -1,8 +1,8 @@
 /* l_sys: orrery.core.sys. The process and the machine: clocks, ids,
  * environment. */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -76,14 +76,13 @@ static int l_random(lua_State *L)
 
 static int l_cwd(lua_State *L)
 {
-    char *dir = getcwd(NULL, 0);
-    if (!dir) {
+    char dir[PATH_MAX];
+    if (!getcwd(dir, sizeof dir)) {
         struct orr_err e;
         orr_err_errno(&e, errno, "current directory");
         return orr_fail(L, &e);
     }
     lua_pushstring(L, dir);
-    free(dir);
     return 1;
 }
 
@@ -109,7 +108,7 @@ int orr_open_sys(lua_State *L)
         {"cpus", l_cpus}, {"environ", l_environ}, {"random", l_random},
         {"cwd", l_cwd},   {"usage", l_usage},     {NULL, NULL}};
     luaL_newlib(L, functions);
-    lua_pushliteral(L, "0.1.0");
+    lua_pushliteral(L, ORRERY_VERSION);
     lua_setfield(L, -2, "version");
     return 1;
 }

@@ -142,8 +142,9 @@ bool orr_pool_take(struct orr_pool *p, struct orr_pool_result *out)
 
 bool orr_pool_wait(struct orr_pool *p, double seconds)
 {
-    uint64_t deadline =
-        seconds < 0 ? 0 : orr_clock_mono() + (uint64_t)(seconds * 1e9) + 1;
+    uint64_t deadline = 0; // beyond 30 years there is none either
+    if (seconds >= 0 && seconds < 1e9)
+        deadline = orr_clock_mono() + (uint64_t)(seconds * 1e9) + 1;
     pthread_mutex_lock(&p->lock);
     while (!p->finished.first && (p->running > 0 || p->queue.first)) {
         if (deadline && orr_clock_mono() >= deadline)
