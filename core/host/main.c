@@ -23,6 +23,7 @@ static void no_pipe(int sig)
     (void)sig;
 }
 
+#ifndef __SANITIZE_ADDRESS__
 /* The system takes memory back in one go; freeing it bit by bit first takes
  * a millisecond in a small run and much more in a large one. */
 static void *leave_free(void *ud, void *p, size_t was, size_t size)
@@ -31,6 +32,7 @@ static void *leave_free(void *ud, void *p, size_t was, size_t size)
     (void)was;
     return size ? realloc(p, size) : NULL;
 }
+#endif
 
 /* Runs what is still to be closed. Sanitizers want to see every free. */
 static void end(lua_State *L)
