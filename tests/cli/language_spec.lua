@@ -184,7 +184,16 @@ describe("fan-out", function()
     o.step "each" { needs = "list", for_each = "{{results.list.value}}", run = "echo got-{{item}}" },
     o.step "fn" { for_each = function(ctx) return ctx.params.names end, run = "echo fn-{{item}}" },
     params = { names = { "z" } },
-  ]], { stdout = { "got-p", "got-q", "fn-z" } }))
+  ]], { stdout = { "got-p", "got-q", "fn-z", "4 steps: 4 ran" } }))
+
+  it("without items, or with something else, is no step that did not start", flow([[
+    o.step "none" { run = "echo '[]'", parse = "json" },
+    o.step "empty" { needs = "none", for_each = "{{results.none.value}}", run = "true" },
+    o.step "bad" { needs = "none", for_each = "{{results.none.status}}", run = "true" },
+    o.step "held" { needs = "bad", run = "true" },
+  ]], { code = 1, args = "run w -k", stdout = { "failed     bad", "3 steps: 1 ran, 1 failed, 1 skipped", "!not started" },
+    stderr = { "w.lua:5: error: bad: for_each needs a list or a map, not a string",
+      "skipped because of it: held" } }))
 
   it("refuses more than max", flow([[ o.step "e" { for_each = { 1, 2, 3 }, max = 2, run = "true" } ]],
     { code = 3, stderr = "workflows/w.lua:3: error: for_each has 3 members, at most 2" }))

@@ -237,7 +237,11 @@ local function raised(self, node, err, began)
   local class = errors.is(err) and err.class or nil
   local result = results.failure(err, class, node.unit.allow_failure)
   result.seconds = self.run.loop:now() - (began or self.run.loop:now())
-  if node.kind == "step" then self.run.journal:finished(node.unit, result) end
+  -- A step that fans out and came to no members has failed itself.
+  if node.kind == "step" or (node.kind == "fan" and not node.members) then
+    if result.error then result.error.place = node.unit.place end
+    self.run.journal:finished(node.unit, result)
+  end
   return result
 end
 

@@ -10,7 +10,7 @@ local tally = {}
 function tally.new(opts)
   return { dir = opts and opts.dir, texts = opts and opts.texts, plan = {}, planned = {},
     steps = {}, order = {}, running = {}, started = {}, messages = {}, groups = {}, artifacts = {},
-    clean = {}, total = 0, done = 0, now = 0,
+    fans = {}, clean = {}, total = 0, done = 0, now = 0,
     counts = { ran = 0, hit = 0, clean = 0, failed = 0, allowed = 0, skipped = 0, cancelled = 0 } }
 end
 
@@ -59,9 +59,18 @@ function on.plan(s, e)
   s.total = #e.steps
 end
 
+-- A step of the plan turned out to be a group: its members count instead.
+local function fan(s, id)
+  if s.planned[id] and not s.steps[id] and not s.fans[id] then
+    s.fans[id] = true
+    s.total = s.total - 1
+  end
+end
+
 function on.step_added(s, e)
   s.planned[e.id] = e
   s.total = s.total + 1
+  if e.group then fan(s, e.group) end
 end
 
 function on.step_started(s, e)
@@ -107,7 +116,11 @@ function on.hits(s, e)
   s.done = s.done + #e.ids
 end
 
-function on.group_finished(s, e) s.groups[#s.groups + 1] = e end
+function on.group_finished(s, e)
+  s.groups[#s.groups + 1] = e
+  fan(s, e.id)
+end
+
 function on.artifact(s, e) s.artifacts[#s.artifacts + 1] = e end
 function on.message(s, e) s.messages[#s.messages + 1] = e end
 function on.cache_off(s, e) s.cache_off = e.why end
@@ -178,7 +191,9 @@ function tally.all(s)
       status = clean[id] and "ok" or "not started", cached = clean[id] and "clean" or nil,
       seconds = clean[id] and 0 or nil }
   end
-  for _, p in ipairs(s.plan) do add(p.id) end
+  for _, p in ipairs(s.plan) do
+    if not s.fans[p.id] then add(p.id) end
+  end
   for _, id in ipairs(s.order) do add(id) end
   for _, ids in ipairs(s.clean) do
     for _, id in ipairs(ids) do add(id) end
