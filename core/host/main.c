@@ -53,6 +53,7 @@ static void settle(void)
             _exit(7);
     struct sigaction sa = {.sa_handler = no_pipe, .sa_flags = SA_RESTART};
     sigaction(SIGPIPE, &sa, NULL);
+    signal(SIGCHLD, SIG_DFL); // ignored by our parent, it would lose statuses
 }
 
 int main(int argc, char **argv)

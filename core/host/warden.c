@@ -188,7 +188,6 @@ static void choose_signals(sigset_t *set)
 void orr_warden_start(void)
 {
     sigset_t wanted, before;
-    signal(SIGCHLD, SIG_DFL); // ignored by our parent, it would lose statuses
     choose_signals(&wanted);
     // Blocked before the fork: a signal in between waits for sigwaitinfo.
     sigprocmask(SIG_BLOCK, &wanted, &before);

@@ -231,6 +231,13 @@ describe("setting up", function()
     shell = "$orrery completion bash | bash -n && $orrery completion words run",
     stdout = { "bad\n", "site\n" } })
 
+  it("a parent that ignores the end of its children changes nothing", t {
+    files = files(), shell = "git init -q . && git config core.repositoryformatversion 1 && "
+      .. "git config extensions.partialClone x && git -c user.name=a -c user.email=a@b commit -q "
+      .. "--allow-empty -m 1 && "
+      .. "env --ignore-signal=CHLD $orrery doctor",
+    stdout = { "ok  git", "!No child processes" } }) -- libgit2 refuses it: git is run
+
   it("doctor finds a broken workflow", t {
     files = files { ["workflows/worse.lua"] = "return nonsense(" }, args = "doctor", code = 1,
     stdout = { "bad", "worse" } })
