@@ -5,6 +5,7 @@ local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
 local nearest = require("orrery.kernel.nearest")
 local sorted = require("orrery.kernel.sorted")
+local views = require("orrery.kernel.views")
 
 local callee = {}
 
@@ -15,8 +16,8 @@ local function read_only(name)
 end
 
 -- One result; which of its fields are read is noted.
-local function result_view(r, fields, views)
-  local view = setmetatable({}, {
+local function result_view(r, fields)
+  return setmetatable({}, {
     __index = function(_, name)
       if type(name) == "string" then fields[name] = true end
       return r[name]
@@ -27,21 +28,19 @@ local function result_view(r, fields, views)
       return sorted.pairs(r)
     end,
   })
-  views[view] = true
-  return view
 end
 
 -- The results, and the fields of those that were read; that one is there counts as its status.
-local function results_view(results, seen, views)
+local function results_view(results, seen)
   local made = {}
   local function at(id)
     if not made[id] then
       seen[id] = { status = true }
-      made[id] = result_view(results[id], seen[id], views)
+      made[id] = result_view(results[id], seen[id])
     end
     return made[id]
   end
-  local view = setmetatable({}, {
+  return setmetatable({}, {
     __index = function(_, id)
       local r = results[id]
       if r == nil then
@@ -59,13 +58,11 @@ local function results_view(results, seen, views)
       return sorted.pairs(all)
     end,
   })
-  views[view] = true
-  return view
 end
 
 -- Params, and the names of those that were read; an absent one counts, too.
-local function params_view(params, seen, views)
-  local view = setmetatable({}, {
+local function params_view(params, seen)
+  return setmetatable({}, {
     __index = function(_, name)
       if type(name) == "string" then seen[name] = true end
       return params[name]
@@ -77,15 +74,13 @@ local function params_view(params, seen, views)
       return sorted.pairs(params)
     end,
   })
-  views[view] = true
-  return view
 end
 
 local noted = { run = true, attempt = true, step = true }
 
-local function ctx_view(data, read, views)
-  local results = results_view(data.results, read.results, views)
-  local params = params_view(data.params, read.params, views)
+local function ctx_view(data, read)
+  local results = results_view(data.results, read.results)
+  local params = params_view(data.params, read.params)
   return setmetatable({}, {
     __index = function(_, name)
       if name == "results" then return results end
@@ -104,20 +99,6 @@ local function ctx_view(data, read, views)
   })
 end
 
--- A view does not travel: what is returned of it is a copy, which reads all.
-local function plain(value, views, depth)
-  if type(value) ~= "table" or depth > 100 then return value end
-  if views[value] then
-    local out = {}
-    for k, v in pairs(value) do out[k] = plain(v, views, depth + 1) end
-    return out
-  end
-  if getmetatable(value) == nil then
-    for k, v in pairs(value) do value[k] = plain(v, views, depth + 1) end
-  end
-  return value
-end
-
 -- { x = { stdout = true } } as { { "x", "stdout" } }, in order.
 local function pairs_of(seen)
   local out = {}
@@ -133,8 +114,8 @@ end
 ---@return { value: any, read: { results: string[][], params: string[], run?: boolean,
 ---  attempt?: boolean, step?: boolean } }
 function callee.call(fn, data)
-  local read, views = { results = {}, params = {} }, {}
-  local value = plain(fn(ctx_view(data, read, views)), views, 1)
+  local read = { results = {}, params = {} }
+  local value = views.plain(fn(ctx_view(data, read)))
   return { value = value, read = { results = pairs_of(read.results),
     params = sorted.keys(read.params), run = read.run, attempt = read.attempt,
     step = read.step } }

@@ -1,5 +1,7 @@
 -- Orrery's own modules as a function on a worker sees them: copies whose functions note
 -- what they read or use. Modules that only compute are given as they are.
+local views = require("orrery.kernel.views")
+
 local guards = {}
 
 local function first_path(kind)
@@ -138,7 +140,15 @@ local function schema(rec, real)
   return out
 end
 
-local special = { ["orrery.schema"] = schema,
+-- ctx.params and the like become JSON as what they stand for.
+local function json(_, real)
+  local out = {}
+  for name, fn in pairs(real) do out[name] = fn end
+  function out.encode(value, opts) return real.encode(views.plain(value), opts) end
+  return out
+end
+
+local special = { ["orrery.schema"] = schema, ["orrery.json"] = json,
   ["orrery.fs"] = files, ["orrery.core.fs"] = files,
   ["orrery.hash"] = hash, ["orrery.core.hash"] = hash }
 
