@@ -51,6 +51,14 @@ local function module(run, name)
   return run.box:require(name)
 end
 
+--- The digest of a module of the root and of what it requires; nil when there is none.
+---@param name string
+---@return string?
+function Run:module_digest(name)
+  local ok = loop.try(self.require, name)
+  return ok and self.box.digests[name] or nil
+end
+
 -- The values of a workflow's dotenv files.
 function Run.dotenv_of(wf)
   local files = {}

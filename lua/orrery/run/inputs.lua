@@ -11,8 +11,8 @@ local template = require("orrery.model.template")
 
 local inputs = {}
 
--- Which step declares a path as output: literal files in 'files', directories and globs
--- in 'trees' by their fixed prefix. Made once per run.
+-- Which step declares a path as output: literal files and directories in 'files', globs in
+-- 'trees' with their fixed prefix. Made once per run.
 local function new_owners(run)
   local owners = { files = {}, trees = {} }
   for _, step in ipairs(run.workflow.steps) do inputs.claim(owners, step, step.outputs) end
@@ -24,16 +24,27 @@ end
 ---@param step orrery.Step
 ---@param outputs orrery.PathSpec[]
 function inputs.claim(owners, step, outputs)
+  local excluded = {}
   for _, spec in ipairs(outputs or {}) do
-    if not spec.exclude and not spec.path:find("{{", 1, true) then
-      if spec.glob then
-        local prefix = spec.path:match("^[^%*%?%[{]*"):match("^(.*)/") or ""
-        owners.trees[#owners.trees + 1] = { prefix = prefix, id = step.id }
-      else
-        owners.files[spec.path] = step.id
-      end
+    local open = spec.path:find("{{", 1, true) -- known only when the step runs
+    if spec.exclude and not open then
+      excluded[#excluded + 1] = "!" .. spec.path
+    elseif spec.glob and not open then
+      local prefix = spec.path:match("^[^%*%?%[{]*"):match("^(.*)/") or ""
+      owners.trees[#owners.trees + 1] = { prefix = prefix, id = step.id, glob = spec.path,
+        excluded = excluded }
+    elseif not open then
+      owners.files[spec.path] = step.id
     end
   end
+end
+
+local function grows(tree, path)
+  local n = #tree.prefix
+  if n > 0 and not (path:sub(1, n) == tree.prefix and path:sub(n + 1, n + 1) == "/") then
+    return false
+  end
+  return fs.match({ tree.glob, table.unpack(tree.excluded) }, path)
 end
 
 --- The step that a path belongs to as an output, or nil for a source.
@@ -53,10 +64,7 @@ function inputs.owner(run, path)
     p = p:match("^(.*)/[^/]*$")
   end
   for _, tree in ipairs(owners.trees) do
-    local n = #tree.prefix
-    if n == 0 or (path:sub(1, n) == tree.prefix and path:sub(n + 1, n + 1) == "/") then
-      return tree.id
-    end
+    if grows(tree, path) then return tree.id end
   end
 end
 
@@ -111,11 +119,6 @@ local function upstream_outputs(run, step)
   return seen, out
 end
 
--- Does one glob pattern match a path? The C side decides, over a list of one.
-local function matches(patterns, path)
-  return fs.match(patterns, path)
-end
-
 local function expand_globs(run, step, patterns)
   local found, why = fs.glob(patterns, { root = run.root })
   if not found then errors.raise(why.code, why.message) end
@@ -129,7 +132,7 @@ local function expand_globs(run, step, patterns)
     end
   end
   for _, p in ipairs(made) do
-    if not seen[p] and inputs.owner(run, p) ~= step.id and matches(patterns, p) then
+    if not seen[p] and inputs.owner(run, p) ~= step.id and fs.match(patterns, p) then
       seen[p] = true
       out[#out + 1] = p
     end

@@ -19,16 +19,19 @@ local function branch(t, name)
   return b
 end
 
--- The digest of a program as the step would find it; remembered for the run.
+local function inside(run, path) return path:sub(1, #run.root + 1) == run.root .. "/" end
+
+-- The digest of a program as the step would find it; remembered for the run, but for those
+-- that a step of it may make.
 local function tool_digest(run, name, path, cwd)
   local known = branch(run, "tool_digests")
   known = branch(known, name:find("/", 1, true) and cwd or path or "")
-  if known[name] == nil then
-    local found = proc.which(name, path, cwd)
-    local real = found and fs.realpath(found)
-    known[name] = real and run.index:digest(real) or false
-  end
-  return known[name]
+  if known[name] then return known[name] end
+  local found = proc.which(name, path, cwd)
+  local real = found and fs.realpath(found)
+  local digest = real and run.index:digest(real) or false
+  if digest and not inside(run, found) and not inside(run, real) then known[name] = digest end
+  return digest
 end
 
 local function tools_of(run, step, prepared, vars, cwd)
@@ -86,13 +89,13 @@ end
 
 local function gate_of(run, gate)
   if not gate then return nil end
-  local out = { score = gate.score }
-  for path, schema in pairs(gate.schema or {}) do out[path] = schema_digest(run, schema) end
-  if type(gate.check) == "function" then
-    out.check = identity(run, gate.check, "gate")
-  else
-    out.check = gate.check
+  local out = { score = gate.score, schema = {} }
+  for path, schema in pairs(gate.schema or {}) do
+    out.schema[path] = schema_digest(run, schema)
   end
+  local check = gate.check
+  out.check = identity(run, check, "gate")
+  if type(check) == "string" then out.module = run:module_digest(check:match("^[^:]*")) end
   return out
 end
 
