@@ -64,4 +64,82 @@ describe("a function is not served a result that was made from other things:", f
     again = { args = "run w", stdout = "up to date",
       again = { files = { ["n.txt"] = "y" }, args = "run w", stdout = { "skill 1y", "skill 2y", "n.txt changed" } } },
   })
+
+  it("but params and results may be written as JSON", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      params = { n = 3 },
+      o.step "a" { call = function() return 7 end },
+      o.step "b" { needs = "a", call = function(ctx)
+        return require("orrery.json").encode({ p = ctx.params, v = ctx.results.a.value })
+      end },
+      o.step "s" { needs = "b", run = { "echo", "{{results.b.value}}" } },
+    ]] }, args = "run w", stdout = '{"p":{"n":3},"v":7}',
+  })
+end)
+
+describe("a key has in it", function()
+  it("the program as it is when the step runs, also when a step made it", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "a" { run = "./gen a", inputs = {} },
+      o.step "b" { after = "a", run = "cp new gen", inputs = { "new" }, outputs = { "gen" } },
+      o.step "c" { after = "b", run = "./gen c", inputs = {} },
+    ]], gen = "#!/bin/sh\necho old $1\n", new = "#!/bin/sh\necho new $1\n" },
+    args = "run w", stdout = { "old a", "new c" },
+    again = { args = "run w", stdout = { "new a", "2 up to date", "!new c" } },
+  })
+
+  it("the module of a gate's check", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { run = "echo hi", inputs = {}, gate = { check = "good:enough" } },
+    ]], ["lua/good.lua"] = "return { enough = function() return true end }" }, args = "run w",
+    again = { args = "run w", stdout = "up to date",
+      again = { files = { ["lua/good.lua"] = 'return { enough = function() return false, "too short" end }' },
+        args = "run w", code = 4, stderr = "gate refused: too short" } },
+  })
+
+  it("the sample of a call, which tells equal ones apart", run {
+    files = { ["workflows/w.lua"] = [[local o = require("orrery")
+      return o.workflow "w" { body = function(w)
+        for i = 1, 3 do w:run("echo tossed", { inputs = {}, sample = i }) end
+      end }]] }, args = "run w", stdout = "3 ran",
+    again = { args = "run w", stdout = "up to date" },
+  })
+
+  it("files that another step's glob of outputs does not match", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "cc" { run = "cp a.c a.o", inputs = { "a.c" }, outputs = { "*.o" } },
+      o.step "lint" { run = "cat *.c", inputs = { "*.c" } },
+      o.step "all" { run = "echo all: {{inputs}}", inputs = { "*.?" } },
+    ]], ["a.c"] = "one" }, args = "run w", stdout = { "one", "all: a.c" }, stderr = "!matches no file",
+    again = { files = { ["a.c"] = "two" }, args = "run w lint", stdout = { "two", "a.c changed" } },
+  })
+end)
+
+describe("files of steps", function()
+  it("a temporary output stays until the last member of a fan-out has read it", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "t" { run = "echo made > t.txt", inputs = {}, outputs = { "t.txt" }, temp = true },
+      o.step "u" { for_each = function() return { 1, 2, 3 } end, needs = "t", limit = 1,
+        run = "cat t.txt; echo {{item}}", inputs = { "t.txt" } },
+    ]] }, args = "run w", stdout = "4 ran", after = function(dir)
+      assert.is_nil(cli.read(dir .. "/t.txt"))
+    end,
+  })
+
+  it("named outputs keep their names in a run that goes on", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "a" { run = "echo text > out.txt; echo x >> count", outputs = { main = "out.txt" } },
+      o.step "b" { needs = "a", run = "cat {{results.a.outputs.main}}; test -e go" },
+    ]] }, args = "run w", code = 1,
+    again = { files = { go = "" }, args = "resume", stdout = { "text" }, after = function(dir)
+      assert.equal("x\n", cli.read(dir .. "/count"))
+    end },
+  })
+
+  it("a cache that cannot lock is done without, and said so", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "a" { run = "echo ran > out", inputs = {}, outputs = { "out" } },
+    ]], [".orrery/cache/lock/x"] = "" }, args = "run w", stderr = "the cache is off for this run",
+    after = function(dir) assert.equal("ran\n", cli.read(dir .. "/out")) end,
+  })
 end)

@@ -30,6 +30,7 @@ local function use_record(run, step, job, record, full)
   local clean = memo.clean(run, step, record)
   if not clean then
     local _ <close> = locks.outputs(run, step, job.outputs)
+    if not run.store then return nil end
     local keep = {}
     for _, o in ipairs(record.outputs) do keep[o.path] = true end
     if not step.keep then memo.remove_stale(run, last.get(run, step), keep) end
@@ -84,7 +85,8 @@ local function recall(run, step, job)
   local old = calls:recall(job.base, job.occurrence)
   if not old or not in_place(run, old.facts) then return nil end
   local result = outcome.result(step, job, { value = old.value, exit = old.exit,
-    stdout = old.stdout, stderr = old.stderr, outputs = old.outputs, cached = "resumed",
+    stdout = old.stdout, stderr = old.stderr, cached = "resumed",
+    outputs = outcome.paths(step, old.facts or {}, job),
     digest = old.digest, seconds = 0 })
   return outcome.finish(run, step, job, result, { facts = old.facts })
 end

@@ -8,7 +8,6 @@ local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")
-local sorted = require("orrery.kernel.sorted")
 
 local journal = {}
 local Journal, Scoped = {}, {}
@@ -264,7 +263,6 @@ end
 function journal.result(dir, ev)
   local paths = {}
   for i, o in ipairs(ev.outputs or {}) do paths[i] = o.path end
-  for name, path in sorted.pairs(ev.output_names or {}) do paths[name] = path end
   return { id = ev.id, ok = ev.status == "ok", status = ev.status, value = journal.value(ev),
     exit = ev.exit, stdout = journal.text(dir, ev, "stdout"),
     stderr = journal.text(dir, ev, "stderr"), outputs = paths, facts = ev.outputs,

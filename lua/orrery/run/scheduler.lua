@@ -13,6 +13,7 @@ local group = require("orrery.run.group")
 local loop = require("orrery.kernel.loop")
 local priority = require("orrery.run.priority")
 local results = require("orrery.run.results")
+local temp = require("orrery.run.temp")
 
 local scheduler = {}
 local Scheduler = {}
@@ -285,6 +286,7 @@ end
 local function perform_fan(self, node)
   local step = node.unit
   local members = fanout.expand(self.run, step)
+  temp.spread(self.run, step, #members)
   node.members = {}
   local g = group.new(self, node, node.home or self.top.g)
   g.limit = step.fan.limit

@@ -55,6 +55,17 @@ function temp.put_back(run, files)
   end
 end
 
+--- A step that was counted as one consumer becomes n of them.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param n integer
+function temp.spread(run, step, n)
+  local waiting = state(run).waiting
+  for _, id in ipairs(step.needs) do
+    if waiting[id] then waiting[id] = waiting[id] + n - 1 end
+  end
+end
+
 --- A step has ended well: deletes what only it still waited for.
 ---@param run orrery.Run
 ---@param step orrery.Step
