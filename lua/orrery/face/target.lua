@@ -35,9 +35,9 @@ end
 local function has_step(wf, id)
   if wf.by_id[id] or wf.by_id[id:match("^(.-)%[.*%]$") or ""] then return true end
   if not id:find("[%*%?]") then return false end
-  local fs = require("orrery.core.fs")
+  local pattern = require("orrery.run.selection").pattern(id)
   for _, step in ipairs(wf.steps) do
-    if fs.match((id:gsub("[%[%]{}\\!]", "\\%0")), step.id) then return true end
+    if step.id:find(pattern) then return true end
   end
   return false
 end

@@ -156,7 +156,8 @@ local function store_result(run, step, job, result, came)
       full, why = memo.store(run, step, job.base, jobs.dynamic(step) and (came.set or {}) or nil, {
         exit = result.exit, value = result.value, stdout = result.stdout, stderr = result.stderr,
         outputs = came.facts, seconds = result.seconds, manifest = job.manifest,
-        digest = result.digest, set = came.set }, { ttl = job.ttl, store = job.store })
+        digest = result.digest, set = came.set }, { ttl = job.ttl or job.kind.ttl,
+        store = job.store })
       if not full then run:cache_trouble(why) end
     end
   elseif came.impure then

@@ -1,5 +1,7 @@
 -- Which steps are remembered, and why not: the rule of each kind, the step's own word, the
 -- run's mode.
+local selection = require("orrery.run.selection")
+
 local cacheable = {}
 
 local nouns = { workflow = "a workflow", service = "a service", approve = "an approval",
@@ -33,12 +35,9 @@ function cacheable.pure(run, step)
   return by_kind(run, step)
 end
 
-local function globbed(list, id)
-  for _, g in ipairs(list) do
-    if g == id then return true end
-    local pattern = "^" .. g:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*")
-      :gsub("%?", ".") .. "$"
-    if id:find(pattern) then return true end
+local function named(list, id)
+  for _, glob in ipairs(list) do
+    if glob == id or id:find(selection.pattern(glob)) then return true end
   end
   return false
 end
@@ -50,7 +49,7 @@ end
 function cacheable.forced(run, step)
   local force = run.opts.force
   if not force then return false end
-  return force == true or globbed(force, step.id)
+  return force == true or named(force, step.id)
 end
 
 --- May records be read, and written, for a pure step in this run?

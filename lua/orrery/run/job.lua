@@ -14,10 +14,12 @@ local time = require("orrery.time")
 local job = {}
 
 local kinds = { run = true, call = true, skill = true, agent = true, workflow = true,
-  body = true, approve = true, service = true }
+  body = true }
 
 local function kind_of(step)
-  if not kinds[step.kind] then errors.raise("internal", "no kind '" .. step.kind .. "'") end
+  if not kinds[step.kind] then
+    errors.raise("kind", ("this version cannot run a step of the kind '%s'"):format(step.kind))
+  end
   return require("orrery.steps." .. step.kind)
 end
 

@@ -12,6 +12,9 @@ local request = require("orrery.steps.agent.request")
 
 local skill = {}
 
+-- Seconds after which a result expires when its step does not say: what skills fetch ages.
+skill.ttl = 3600
+
 local function find(run, name)
   local base = run.root .. "/skills/" .. name
   local lua = fs.inside(name) and fs.stat(base .. ".lua")
