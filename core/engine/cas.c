@@ -118,7 +118,8 @@ static int open_blob(const struct orr_cas *c, const struct orr_digest *d,
 {
     char name[NAME];
     name_of(d, name);
-    int fd = openat(c->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd =
+        openat(c->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return orr_err_errno(e, errno, "open blob %s", name);
     if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode)) {

@@ -170,7 +170,8 @@ int orr_catalogfile_load(struct orr_catalog *c, int dirfd, struct orr_err *e)
     struct head h;
     struct stat st;
     struct iovec v = {&h, sizeof h};
-    int fd = openat(dirfd, "index", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd =
+        openat(dirfd, "index", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return orr_err_errno(e, errno, "open the cache's index");
     int rc = fstat(fd, &st) < 0 ? orr_err_errno(e, errno, "stat index") : 0;
