@@ -42,4 +42,16 @@ describe("a schema", function()
       again = { files = { ["schemas/n.json"] = '{"type":"string"}' }, args = "run w", code = 1,
         stderr = "/n: expected string, got integer" } },
   })
+
+  it("that cannot work, or is not there, is known before anything runs", run {
+    files = { ["workflows/w.lua"] = [[
+local o = require("orrery")
+return o.workflow "w" {
+  o.step "x" { run = "echo hi", parse = "text", returns = { type = "strin" } },
+  o.step "y" { run = "make it", outputs = { "a.json" }, gate = { schema = { ["a.json"] = "none.json" } } },
+  o.step "z" { run = "make s.json", outputs = { "s.json" } },
+  o.step "u" { needs = "z", run = "use it", parse = "json", returns = "s.json" },
+}]] }, args = "check", code = 3, stderr = { "workflows/w.lua:3: error: x: returns: ", "no type 'strin'",
+      "workflows/w.lua:4: error: y: gate.schema of a.json: ", "none.json", "!s.json'", "!u: " },
+  })
 end)

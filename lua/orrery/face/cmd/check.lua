@@ -5,6 +5,7 @@ local json = require("orrery.core.json")
 local load = require("orrery.model.load")
 local pack = require("orrery.core.pack")
 local remarks = require("orrery.face.remarks")
+local schemacheck = require("orrery.run.schemacheck")
 local target = require("orrery.face.target")
 local words = require("orrery.face.words")
 
@@ -13,7 +14,7 @@ local check = {}
 check.usage = "orrery check [WORKFLOW…]"
 check.about = [[
 Checks workflows, all of them when none is named, without running anything: fields, names,
-templates, conditions, functions, cycles, params. Exit 3 when there is an error.]]
+templates, conditions, functions, cycles, params, schemas. Exit 3 when there is an error.]]
 check.flags = { "param", "strict", "json", "verbose", "quiet" }
 check.examples = { { "orrery check", "all workflows" },
   { "orrery check release -p version=1.2.3", "one, with the params it would get" },
@@ -115,6 +116,7 @@ function check.main(c)
   if c.opts.verbose then
     for _, wf in ipairs(loaded) do remarks.of(wf, messages) end
   end
+  for _, wf in ipairs(loaded) do schemacheck.of(wf, messages) end
   messages = settle(messages)
   local n = count(messages)
   local bad = n.error > 0 or (c.opts.strict and n.warning > 0)
