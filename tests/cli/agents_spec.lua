@@ -293,8 +293,10 @@ phases:
     after = function(dir)
       local order = {}
       for line in calls(dir):gmatch("[^\n]+") do order[#order + 1] = line:match("^%S+") end
-      assert.are.same({ "1", "2", "3", "3#2", "2#story-2", "3#story-2",
-        "3#2#story-2", "4" }, order)
+      -- nothing orders the first two
+      assert.are.equal("12", order[1] < order[2] and order[1] .. order[2] or order[2] .. order[1])
+      assert.are.same({ "3", "3#2", "2#story-2", "3#story-2", "3#2#story-2", "4" },
+        table.move(order, 3, #order, 1, {}))
       local last = json.decode(cli.read(dir .. "/request-3#story-2"))
       assert.are.equal("story-2.json", last.inputs[1].name)
       assert.is_false(last.inputs[1].missing)

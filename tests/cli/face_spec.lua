@@ -62,7 +62,7 @@ describe("the command line", function()
     stderr = "nowhere: No such file" })
 
   it("ends quietly when nobody reads any more", t {
-    shell = [[{ $orrery list -v; echo "code $?" >&2; } | true; sleep 0.1]],
+    shell = [[mkfifo gate; { cat gate; $orrery list -v; echo "code $?" >&2; } | { exec <&-; : > gate; }; wait]],
     stderr = { "code 141", "!traceback", "!error" } })
 
   it("tells an internal error from the user's", t { files = files(), args = "eval 1",
