@@ -142,4 +142,12 @@ describe("files of steps", function()
     ]], [".orrery/cache/lock/x"] = "" }, args = "run w", stderr = "the cache is off for this run",
     after = function(dir) assert.equal("ran\n", cli.read(dir .. "/out")) end,
   })
+
+  it("what lies behind a link out of the root is not removed", run {
+    files = { ["in/workflows/w.lua"] = workflow [[
+      o.step "g" { run = "mkdir -p d; for f in $(cat list); do echo $f > d/$f; done", inputs = { "list" }, outputs = { "d/" } },
+    ]], ["in/list"] = "b\n" }, shell = "cd in && $orrery run w && echo a > list && $orrery run w",
+    again = { shell = "mv in/d out; ln -s ../out in/d; cd in; echo b > list; $orrery run w; cat ../out/a",
+      stdout = "\na\n" },
+  })
 end)

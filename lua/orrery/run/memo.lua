@@ -95,13 +95,14 @@ function memo.restore(run, record)
 end
 
 --- Removes what this step's last record put into its outputs and is unchanged since,
---- except what 'keep' names.
+--- except what 'keep' names, and what a link leads to outside the root.
 ---@param run orrery.Run
 ---@param last table? { outputs = … } of the last time
 ---@param keep table<string, true>
 function memo.remove_stale(run, last, keep)
   for _, out in ipairs(last and last.outputs or {}) do
-    if not keep[out.path] and fs.inside(out.path) and in_place(run, out) then
+    if not keep[out.path] and fs.inside(out.path) and in_place(run, out)
+      and fs.safe_parent(run.root, out.path) then
       fs.remove(run.root .. "/" .. out.path)
       run.index:forget(run.root .. "/" .. out.path)
     end
