@@ -208,6 +208,20 @@ describe("a nested workflow", function()
     o.step "m" { needs = "n", run = "echo got {{results.n.value.greet}}" },
     params = { who = "joe" },
   ]], { files = { ["workflows/inner.lua"] = inner }, stdout = "got hi joe" }))
+
+  it("is checked before anything runs: names and values of its params, its own file", flow([[
+    o.step "first" { run = "echo ran" },
+    o.step "typo" { workflow = "inner", with = { nam = "x" } },
+    o.step "ok" { workflow = "inner", with = { name = "{{params.who}}" } },
+    o.step "kind" { workflow = "inner", with = { name = { "a" } } },
+    o.step "broken" { workflow = "broken" },
+    o.step "self" { workflow = "w" },
+    params = { who = "joe" },
+  ]], { files = { ["workflows/inner.lua"] = inner, ["workflows/broken.lua"] = "return 3" }, code = 3,
+    stdout = "!ran", stderr = {
+      "w.lua:4: error: inner: unknown param 'nam'; did you mean 'name'?",
+      "w.lua:6: error: inner: param 'name' must be a string, not a list",
+      "workflows/broken.lua: error: the file returned a number", "!w.lua:5", "!w.lua:8" } }))
 end)
 
 describe("a body", function()

@@ -2,6 +2,7 @@
 -- not show: names of other steps, what templates and conditions read, functions, modules.
 local functions = require("orrery.model.functions")
 local nearest = require("orrery.kernel.nearest")
+local params = require("orrery.model.params")
 local scope = require("orrery.model.scope")
 local sorted = require("orrery.kernel.sorted")
 local template = require("orrery.model.template")
@@ -87,14 +88,38 @@ local function check_function(fn, what, s, wf, report, checked)
   end
 end
 
-local function check_nested(s, report, find)
+-- What a step gives as the params of a workflow; values of templates are known later.
+local function check_with(s, specs, report)
+  local wanted, given = {}, {}
+  for name, spec in next, specs do wanted[name] = spec end
+  for name, v in next, s.with or {} do
+    if wanted[name] and has_template(v) then
+      wanted[name] = { name = name, type = wanted[name].type }
+    else
+      given[name] = v
+    end
+  end
+  local _, messages = params.parse(wanted, given)
+  for _, m in ipairs(messages) do
+    report:error(report:at(s.node, s.with and "with" or "workflow"),
+      ("%s: %s"):format(s.action, m.text),
+      m.missing and ("give it: with = { %s = … }"):format(m.missing) or m.hint)
+  end
+end
+
+local function check_nested(s, report, info)
+  local find = info.find
   if s.kind ~= "workflow" or not find or s.action:find("{{", 1, true) then return end
   local path, names = find(s.action)
   if not path then
-    report:error(report:at(s.node, "workflow"), ("there is no workflow '%s'"):format(s.action),
-      nearest.hint(s.action, names) or (#names > 0 and "the workflows are: "
-        .. table.concat(names, ", ") or nil))
+    return report:error(report:at(s.node, "workflow"),
+      ("there is no workflow '%s'"):format(s.action), nearest.hint(s.action, names)
+        or (#names > 0 and "the workflows are: " .. table.concat(names, ", ") or nil))
   end
+  if not info.inner then return end
+  local ok, specs = pcall(info.inner, path)
+  if not ok then return report:caught(specs, report:at(s.node, "workflow")) end
+  if specs then check_with(s, specs, report) end
 end
 
 local function check_step(s, wf, report, info, secrets, checked)
@@ -108,7 +133,7 @@ local function check_step(s, wf, report, info, secrets, checked)
   if type(s.normalize) == "string" then
     check_function(s.normalize, "normalize", s, wf, report, checked)
   end
-  check_nested(s, report, info.find)
+  check_nested(s, report, info)
 end
 
 local function check_shape(wf, report)
@@ -125,7 +150,8 @@ end
 --- Runs all checks over a workflow whose edges and graph are there.
 ---@param wf orrery.Workflow
 ---@param report orrery.Messages
----@param info { config?: orrery.Config, find?: function }
+---@param info { config?: orrery.Config, find?: function, inner?: function } inner: the
+---  params of the workflow in a file; nil while that file is being loaded around this one
 function check.all(wf, report, info)
   local secrets, checked = {}, {}
   for _, from in ipairs { wf.secrets, info.config and info.config.secrets or {} } do

@@ -80,6 +80,18 @@ local function base_name(name)
   return (name:gsub("%.[^./]*$", ""):gsub("^" .. DIR .. "/", ""))
 end
 
+-- The params of a workflow that is a step of this one; each file is loaded once, and only
+-- looked at: its own nested ones are checked when it is.
+local function inner_of(path, opts, config, inside)
+  return function(other)
+    other = absolute(other, opts.root)
+    if other == path then return nil end
+    inside[other] = inside[other] or load.file(other, { root = opts.root, config = config,
+      inspect = true, stop = opts.stop })
+    return inside[other].params
+  end
+end
+
 --- Loads a file. Raises code "invalid" with messages, or "usage" about params.
 ---@param path string absolute, or relative to the root
 ---@param opts { root: string, params?: table, config?: table, inspect?: boolean, stop?: function }
@@ -94,6 +106,8 @@ function load.file(path, opts)
   local text = read(box, path, name)
   local info = { name = base_name(name), file = path, root = opts.root, form = "lua",
     config = config, find = function(other) return load.find(other, opts.root, config) end }
+  local inside = {}
+  if not opts.inspect then info.inner = inner_of(path, opts, config, inside) end
   local wf
   if name:find("%.ya?ml$") then
     wf = require("orrery.model.yaml").load(text, name, info, opts, box, r)
@@ -101,6 +115,7 @@ function load.file(path, opts)
     wf = make(from_lua(box, text, name, r), info, opts, box, r)
   end
   if config.reads then reading.join(wf.reads, config.reads) end
+  for _, other in next, inside do reading.join(wf.reads, other.reads) end
   return wf
 end
 
