@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "bind/l_index.h"
 #include "bind/openers.h"
 #include "engine/filememo.h"
 #include "engine/index.h"
@@ -18,6 +19,11 @@ static struct index_box *check_index(lua_State *L)
     struct index_box *box = luaL_checkudata(L, 1, INDEX_TYPE);
     luaL_argcheck(L, box->ix, 1, "index is closed");
     return box;
+}
+
+struct orr_filememo *orr_check_filememo(lua_State *L)
+{
+    return check_index(L)->files;
 }
 
 static int l_open(lua_State *L)

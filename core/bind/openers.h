@@ -17,6 +17,7 @@ int orr_open_regex(lua_State *L);
 int orr_open_registry(lua_State *L);
 int orr_open_index(lua_State *L);
 int orr_open_lock(lua_State *L);
+int orr_open_plan(lua_State *L);
 int orr_open_pool(lua_State *L);
 int orr_open_loop(lua_State *L);
 int orr_open_proc(lua_State *L);

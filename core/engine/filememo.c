@@ -48,6 +48,7 @@ struct orr_filememo {
     int64_t (*now)(void);
     int64_t tick; /* granularity of the clock that stamps files */
     uint64_t reads;
+    bool wavered;
 };
 
 /* --- the clock --------------------------------------------------------------
@@ -188,12 +189,26 @@ static void check_some(void *ctx, size_t from, size_t to)
         check_one(&w->m->files[w->ids[i]], w->m->now(), w->m->tick, &w->out[i]);
 }
 
+/* Is this not what an earlier check of the same memo found? */
+static bool differs(const struct file *f, const struct outcome *o)
+{
+    if (!f->checked)
+        return false;
+    if (f->sys != o->sys)
+        return true;
+    return o->fresh &&
+           (!f->fact || f->fact->mode != o->fact.mode ||
+            f->fact->kind != o->fact.kind ||
+            memcmp(&f->fact->digest, &o->fact.digest, sizeof o->fact.digest));
+}
+
 /* Takes one outcome into the memo and the index. */
 static int take(struct orr_filememo *m, uint32_t id, const struct outcome *o)
 {
     struct file *f = &m->files[id];
     const void *kept = f->fact;
     int rc = 0;
+    m->wavered |= differs(f, o);
     f->sys = o->sys;
     f->checked = 1;
     if (o->sys) {
@@ -371,6 +386,7 @@ void orr_filememo_forget(struct orr_filememo *m, const char *path, size_t n)
 {
     uint32_t id = orr_filememo_id(m, path, n);
     orr_index_del(m->ix, m->files[id].key, m->files[id].len);
+    m->wavered |= m->files[id].checked;
     m->files[id].fact = NULL;
     m->files[id].sys = m->files[id].checked = 0;
 }
@@ -378,4 +394,31 @@ void orr_filememo_forget(struct orr_filememo *m, const char *path, size_t n)
 uint64_t orr_filememo_reads(const struct orr_filememo *m)
 {
     return m->reads;
+}
+
+size_t orr_filememo_count(const struct orr_filememo *m)
+{
+    return m->count;
+}
+
+const char *orr_filememo_path(const struct orr_filememo *m, uint32_t id,
+                              size_t *n)
+{
+    *n = m->files[id].len - KEY_PREFIX;
+    return m->files[id].key + KEY_PREFIX;
+}
+
+bool orr_filememo_wavered(const struct orr_filememo *m)
+{
+    return m->wavered;
+}
+
+int64_t orr_filememo_now(const struct orr_filememo *m)
+{
+    return m->now();
+}
+
+int64_t orr_filememo_tick(const struct orr_filememo *m)
+{
+    return m->tick;
 }

@@ -73,6 +73,21 @@ int orr_filememo_get(struct orr_filememo *m, const char *path, size_t n,
 /* Forgets what is known of a path. */
 void orr_filememo_forget(struct orr_filememo *m, const char *path, size_t n);
 
+/* How many paths have numbers, and the path of one (NUL-terminated, '*n' bytes;
+ * valid until the memo is freed). */
+size_t orr_filememo_count(const struct orr_filememo *m);
+const char *orr_filememo_path(const struct orr_filememo *m, uint32_t id,
+                              size_t *n);
+
+/* Did a file not stay, as far as checks saw, what the first check of this memo
+ * found, or was one forgotten after its check? Then what was concluded from
+ * the checks need not hold together. */
+bool orr_filememo_wavered(const struct orr_filememo *m);
+
+/* The clock that stamps files: what it says now, and its tick. */
+int64_t orr_filememo_now(const struct orr_filememo *m);
+int64_t orr_filememo_tick(const struct orr_filememo *m);
+
 /* Files that had to be read since the memo was made. */
 uint64_t orr_filememo_reads(const struct orr_filememo *m);
 

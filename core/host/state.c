@@ -33,6 +33,7 @@ static const struct {
     {"orrery.core.registry", orr_open_registry, 0},
     {"orrery.core.index", orr_open_index, 0},
     {"orrery.core.lock", orr_open_lock, 0},
+    {"orrery.core.plan", orr_open_plan, 0},
     {"orrery.core.pool", orr_open_pool, 0},
     {"orrery.core.loop", orr_open_loop, 0},
     {"orrery.core.proc", orr_open_proc, 0},

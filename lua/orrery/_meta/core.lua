@@ -284,6 +284,15 @@
 ---@field size integer
 ---@field kind "file"|"link"
 
+--- orrery.core.plan (main): what a run that found everything clean had seen of the file
+--- system, as one checksummed blob. encode takes all files the index was asked about since
+--- it was opened, absent ones too, and the directories (absolute), whose entries the caller
+--- must list again afterwards and compare. "EBUSY": something changed a moment ago, or while
+--- the index was asked; "EINVAL": something is neither file nor link.
+---@class core.plan
+---@field encode fun(index: core.Index, root: string, dirs: string[]): string?, orrery.Err?
+---@field check fun(index: core.Index, blob: string): boolean?, string|orrery.Err|nil   true; false and the first path that differs; nil: damaged
+
 --- orrery.core.registry (main and C threads): artifacts by id, type, step, name.
 ---@class core.registry
 ---@field new fun(): core.Registry

@@ -2,11 +2,11 @@
 local build = require("orrery.model.build")
 local clauses = require("orrery.model.clauses")
 local errors = require("orrery.kernel.errors")
-local fs = require("orrery.core.fs")
 local nearest = require("orrery.kernel.nearest")
 local paths = require("orrery.model.paths")
 local reading = require("orrery.model.reading")
 local report = require("orrery.model.report")
+local find_root = require("orrery.model.root").find
 local sandbox = require("orrery.model.sandbox")
 local sorted = require("orrery.kernel.sorted")
 
@@ -14,29 +14,10 @@ local config = {}
 
 local FILE = "orrery.lua"
 
-local function is_root(dir)
-  if dir:match("([^/]*)$"):sub(1, 1) == "." then return false end
-  local base = dir == "/" and "" or dir
-  local flows = fs.stat(base .. "/workflows")
-  return fs.stat(base .. "/" .. FILE) ~= nil or (flows ~= nil and flows.type == "dir")
-    or fs.stat(base .. "/.git") ~= nil
-end
-
---- The root for a directory: the nearest one upward with orrery.lua, workflows/ or .git;
---- the directory itself when there is none. A directory whose name begins with a dot is none.
+--- The root for a directory, as model.root finds it.
 ---@param dir string absolute
 ---@return string
----@usage config.root("/home/me/site/themes") --> "/home/me/site"
-function config.root(dir)
-  dir = fs.normal(dir)
-  local at = dir
-  while not is_root(at) do
-    if at == "/" or at == "." then return dir end
-    at = at:match("^(.*)/[^/]*$")
-    if at == nil or at == "" then at = "/" end
-  end
-  return at
-end
+function config.root(dir) return find_root(dir) end
 
 local kinds = { default = "string", path = "table", agents = "table", resources = "table",
   budget = "table", secrets = "table", dotenv = "string|table", cache = "table" }

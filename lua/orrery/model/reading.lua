@@ -89,7 +89,9 @@ function reading.fs(box)
     check_path("fs.exists", path)
     local there = fs.stat(absolute(box.root, path)) ~= nil
     if not there then box.reads.absent[path] = true
-    elseif not box.reads.files[path] then box.reads.stats[path] = "exists" end
+    elseif not box.reads.files[path] and not box.reads.stats[path] then
+      box.reads.stats[path] = "exists"
+    end
     return there
   end
   function view.list(dir)

@@ -59,14 +59,17 @@ function Run:module_digest(name)
   return ok and self.box.digests[name] or nil
 end
 
--- The values of a workflow's dotenv files.
-function Run.dotenv_of(wf)
+-- A workflow's dotenv files, by name.
+function Run.dotenv_files(wf)
   local files = {}
   for i, text in ipairs(wf.dotenv or {}) do
     files[i] = template.render(text, { params = wf.values }, "text")
   end
-  return (environ.dotenv(wf.root, files))
+  return files
 end
+
+-- The values of a workflow's dotenv files.
+function Run.dotenv_of(wf) return (environ.dotenv(wf.root, Run.dotenv_files(wf))) end
 
 -- What running and planning share. `config` is orrery.lua's.
 local function new_run(wf, opts)
@@ -341,7 +344,9 @@ end
 function engine.run(wf, opts)
   local chosen = selection.of(wf, opts)
   local run <close> = open(wf, opts)
+  if opts.remember then run.consulted = require("orrery.run.remember").begin(run, chosen) end
   local record = run.loop:run(run.loop:task("run", main, run, chosen))
+  if run.consulted then run.consulted:keep(record) end
   runs.prune(run.root)
   return record
 end

@@ -122,6 +122,7 @@ end
 local function expand_globs(run, step, patterns)
   local found, why = fs.glob(patterns, { root = run.root })
   if not found then errors.raise(why.code, why.message) end
+  if run.consulted then run.consulted:glob(patterns, found, why) end
   local upstream, made = upstream_outputs(run, step)
   local seen, out = {}, {}
   for _, p in ipairs(found) do
@@ -146,7 +147,9 @@ local function kind_of(run, spec)
   if spec.dir then return "dir" end
   if still.get(run, spec.path) then return "file" end
   local st = fs.stat(run.root .. "/" .. spec.path)
-  return st and st.type == "dir" and "dir" or "file"
+  if not st or st.type ~= "dir" then return "file" end
+  if run.consulted then run.consulted:dir(spec.path) end
+  return "dir"
 end
 
 -- Globs of one name are expanded together, so that a later "!x" takes from an earlier "**".

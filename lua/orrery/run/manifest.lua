@@ -30,6 +30,7 @@ local function tool_digest(run, name, path, cwd)
   local found = proc.which(name, path, cwd)
   local real = found and fs.realpath(found)
   local digest = real and run.index:digest(real) or false
+  if run.consulted then run.consulted:tool(name, path, cwd, found, digest) end
   if digest and not inside(run, found) and not inside(run, real) then known[name] = digest end
   return digest
 end

@@ -4,6 +4,7 @@
 -- a function read); each set, digested now, gives a full key and its record.
 local artifacts = require("orrery.run.artifacts")
 local fs = require("orrery.core.fs")
+local hash = require("orrery.core.hash")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
 local pack = require("orrery.core.pack")
@@ -46,8 +47,8 @@ end
 
 local function in_place(run, out)
   local full = run.root .. "/" .. out.path
-  if out.link then return fs.readlink(full) == out.link end
   local d, fact = run.index:digest(full)
+  if out.link then return d == hash.sha256("link:" .. out.link) and fact.kind == "link" end
   if d ~= out.digest or fact.kind == "link" then return false end
   still.put(run, out.path, d, fact.mode)
   return (fact.mode & 73 ~= 0) == (out.mode & 73 ~= 0)

@@ -1,0 +1,375 @@
+-- Writes down what a clean run rested on, so that run.clean can answer the next one. Only a
+-- run in which every step was found clean, step by step, is remembered: then the next run
+-- with the same facts would find the same. Facts are noted where they are consulted: all
+-- files by the index, which digests them; environment, globs and directories here.
+-- What cannot be written down (conditions, bodies, services, results that are functions …)
+-- makes the run one that is not remembered.
+local clean = require("orrery.run.clean")
+local fs = require("orrery.core.fs")
+local hash = require("orrery.core.hash")
+local load = require("orrery.model.load")
+local pack = require("orrery.core.pack")
+local plan = require("orrery.core.plan")
+local proc = require("orrery.core.proc")
+local state = require("orrery.run.state")
+
+local remember = {}
+local Consulted = {}
+Consulted.__index = Consulted
+
+-- How many are kept in a checkout.
+local MOST = 16
+
+-- Events of a run in which nothing happened.
+local quiet = { run_started = true, plan = true, hits = true, group_finished = true,
+  run_finished = true }
+
+local function is_empty(t) return t == nil or next(t) == nil end
+
+---------------------------------------------------------------------------
+-- which runs
+
+local function step_fits(step)
+  local cache = type(step.cache) == "table" and step.cache or nil
+  if step.kind ~= "run" or step.when ~= nil or step.fan or step.temp or step.tty or step.final
+    or step.cache == false or (cache and cache.ttl)
+    or (step.gate and type(step.gate.check) == "string") or type(step.resources) == "function" then
+    return false
+  end
+  for _, list in ipairs({ step.inputs or {}, step.outputs or {} }) do
+    for _, spec in ipairs(list) do
+      if spec.path:find(".orrery", 1, true) or spec.path:find("{{%s*run%f[%W]") then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+local function workflow_fits(wf, chosen)
+  if wf.body or wf.result ~= nil or wf.form == "agents" or not is_empty(wf.secrets)
+    or not is_empty(wf.unchecked) or (wf.top and wf.top.policy) then return false end
+  for _, m in ipairs(wf.warnings or {}) do
+    if m.level ~= "note" then return false end
+  end
+  for _, g in ipairs(wf.groups or {}) do
+    if g.policy or g.when ~= nil or #(g.finally or {}) > 0 then return false end
+  end
+  for _, step in ipairs(wf.steps) do
+    if (not chosen or chosen[step.id]) and not step_fits(step) then return false end
+  end
+  return true
+end
+
+-- The environment, noting which names are asked for.
+local function noted(self, real)
+  return setmetatable({}, {
+    __index = function(_, name)
+      local value = real[name]
+      self.env[name] = value or false
+      return value
+    end,
+    __pairs = function()
+      self.opaque = "the whole environment is read"
+      return next, real, nil
+    end,
+  })
+end
+
+--- Begins to note what a run consults; nil when it is none that can be remembered.
+---@param run orrery.Run opened, nothing run yet
+---@param chosen table<string, true>? the selection
+---@return table?
+function remember.begin(run, chosen)
+  local asked = run.opts.remember
+  if not run.store or asked.root ~= run.root or not is_empty(run.config.secrets)
+    or not workflow_fits(run.workflow, chosen) then return nil end
+  local self = setmetatable({ run = run, asked = asked, env = {}, globs = {}, types = {},
+    stats = {}, tools = {} }, Consulted)
+  run.process_env = noted(self, run.process_env)
+  self.cache = state.cache_dir(run.root, run.process_env)
+  self.segments = clean.segments(self.cache)
+  local sinks = run.journal.sinks
+  sinks[#sinks + 1] = function(ev)
+    if not quiet[ev.ev] then self.opaque = self.opaque or ev.ev end
+  end
+  return self
+end
+
+---------------------------------------------------------------------------
+-- noting, while it runs
+
+local function digest_of(list) return hash.sha256(table.concat(list, "\0")) end
+
+local function add_glob(self, g)
+  local id = pack.digest({ g.patterns, g.root, g.ignore == false, g.hidden == false })
+  local known = self.globs[id]
+  if known and known.digest ~= g.digest then self.opaque = "a glob changed meanwhile" end
+  self.globs[id] = g
+end
+
+--- Notes what a glob of inputs gave.
+---@param patterns string[]
+---@param found string[]
+---@param facts orrery.GlobFacts
+function Consulted:glob(patterns, found, facts)
+  add_glob(self, { patterns = patterns, root = self.run.root, digest = digest_of(found),
+    dirs = facts.dirs, ignore_files = facts.ignore_files })
+end
+
+--- Notes that an input without a wildcard was a directory.
+---@param path string relative to the root
+function Consulted:dir(path) self.types[self.run.root .. "/" .. path] = "dir" end
+
+-- A relative entry of PATH would mean another directory for each step.
+local function is_relative(path)
+  for entry in (path .. ":"):gmatch("([^:]*):") do
+    if entry:sub(1, 1) ~= "/" then return true end
+  end
+  return false
+end
+
+--- Notes which program a name meant.
+---@param name string
+---@param path string? PATH
+---@param cwd string
+---@param found string?
+---@param digest string|false of what it leads to
+function Consulted:tool(name, path, cwd, found, digest)
+  local slash = name:find("/", 1, true) ~= nil
+  local id = name .. "\0" .. (slash and cwd or path or "")
+  local known = self.tools[id]
+  if known then
+    if known.digest ~= digest then self.opaque = name end
+    return
+  end
+  if not slash and (not path or is_relative(path)) then self.opaque = "PATH" end
+  self.tools[id] = { name = name, path = not slash and path or false, cwd = slash and cwd or false,
+    found = found or false, digest = digest }
+end
+
+---------------------------------------------------------------------------
+-- what else it rested on, afterwards: looked at again, it must be what was used
+
+-- Notes each symlink on the way to a file, and the file; returns its digest.
+local function follow(self, path)
+  local real = fs.realpath(path)
+  for _ = 1, 40 do
+    local d, fact = self.run.index:digest(path)
+    if not d then return nil end
+    if fact.kind ~= "link" then
+      local a, b = fs.stat(path), real and fs.stat(real)
+      return a and b and a.ino == b.ino and a.dev == b.dev and d or nil
+    end
+    local to = fs.readlink(path)
+    if not to then return nil end
+    path = to:sub(1, 1) == "/" and to or path:match("^(.*)/") .. "/" .. to
+  end
+end
+
+local function absolute(root, path)
+  return path:sub(1, 1) == "/" and path or root .. "/" .. path
+end
+
+-- Notes what a path is now: a file's contents, or that there is nothing.
+local function any(self, path)
+  local st = fs.stat(path)
+  if not st then
+    self.types[path] = false
+  elseif st.type ~= "file" or not follow(self, path) then
+    self.opaque = path
+  end
+end
+
+local function load_reads(self, reads)
+  local root = self.run.root
+  for path, digest in pairs(reads.files) do
+    if follow(self, absolute(root, path)) ~= digest then self.opaque = path end
+  end
+  for path in pairs(reads.absent) do
+    path = absolute(root, path)
+    self.types[path] = false
+    if fs.stat(path) then self.opaque = path end
+  end
+  for name, value in pairs(reads.env) do
+    if (os.getenv(name) or false) ~= value then self.opaque = name end
+    self.env[name] = value
+  end
+  for path, want in pairs(reads.stats) do
+    path = absolute(root, path)
+    self.stats[path] = want
+    if not clean.stats_as(path, want) then self.opaque = path end
+  end
+  for dir, digest in pairs(reads.lists) do
+    self.lists[#self.lists + 1] = { dir = absolute(root, dir), digest = digest }
+  end
+  for _, g in ipairs(reads.globs) do
+    add_glob(self, { patterns = type(g.patterns) == "table" and g.patterns or { g.patterns },
+      root = absolute(root, g.root or "."), ignore = g.ignore, hidden = g.hidden,
+      digest = g.digest, dirs = g.dirs, ignore_files = g.ignore_files })
+  end
+end
+
+-- The files among which the words of the command line choose.
+local function words(self)
+  local root, conf, first = self.run.root, self.run.config, self.asked.words[1]
+  local function note(name)
+    if name:find("/", 1, true) == 1 or name:find("%.lua$") or name:find("%.ya?ml$") then
+      name = absolute(root, name)
+      self.types[name] = (fs.stat(name) or {}).type or false
+      return
+    end
+    for _, ending in ipairs({ "lua", "yaml", "yml" }) do
+      local path = ("%s/workflows/%s.%s"):format(root, name, ending)
+      self.types[path] = (fs.stat(path) or {}).type or false
+    end
+  end
+  if first then note(first) end
+  if conf.default and first ~= conf.default then
+    note(conf.default)
+    local named = first and load.find(first, root, conf)
+    if named and first:sub(1, 1) ~= "/" then self.opaque = "a second workflow was loaded" end
+  end
+end
+
+local function dotenv(self)
+  local run = self.run
+  for _, path in ipairs(run.dotenv_files(run.workflow)) do any(self, absolute(run.root, path)) end
+  if pack.digest(run.dotenv_of(run.workflow)) ~= pack.digest(run.dotenv) then
+    self.opaque = "a dotenv file changed meanwhile"
+  end
+end
+
+local function tools(self)
+  for _, t in pairs(self.tools) do
+    if proc.which(t.name, t.path or nil, t.cwd or nil) ~= (t.found or nil) then
+      self.opaque = t.name
+    elseif t.found and follow(self, t.found) ~= t.digest then
+      self.opaque = t.name
+    end
+  end
+end
+
+-- Which repository's ignore files count: .git, from a directory upwards.
+local function repository(self, dir)
+  while true do
+    local git = (dir == "/" and "" or dir) .. "/.git"
+    local st = fs.stat(git)
+    self.types[git] = st and st.type or false
+    if st and st.type == "file" then
+      any(self, git)
+      local to = (fs.read(git) or ""):match("^gitdir: ([^\r\n]*)")
+      if to then any(self, absolute(dir, to) .. "/commondir") end
+    end
+    if st or dir == "/" then return end
+    dir = dir:match("^(.*)/[^/]*$")
+    if dir == "" then dir = "/" end
+  end
+end
+
+-- The directories all globs and lists rest on; ignore files are noted.
+local function directories(self)
+  local seen, dirs, above = {}, {}, {}
+  local function add(path)
+    if not seen[path] then
+      seen[path] = true
+      dirs[#dirs + 1] = path
+    end
+  end
+  for _, g in pairs(self.globs) do
+    for _, dir in ipairs(g.dirs) do
+      add(dir == "." and g.root or absolute(g.root, dir))
+    end
+    for _, path in ipairs(g.ignore_files) do self.run.index:digest(absolute(g.root, path)) end
+    if not above[g.root] then
+      above[g.root] = true
+      repository(self, fs.realpath(g.root) or g.root)
+    end
+  end
+  for _, l in ipairs(self.lists) do add(l.dir) end
+  return dirs
+end
+
+-- Now that the directories' stats are taken: do they still hold what was used?
+local function still_there(self)
+  for _, g in pairs(self.globs) do
+    local found, facts = fs.glob(g.patterns, { root = g.root, ignore = g.ignore,
+      hidden = g.hidden })
+    if not found or digest_of(found) ~= g.digest or digest_of(facts.dirs) ~= digest_of(g.dirs)
+      or digest_of(facts.ignore_files) ~= digest_of(g.ignore_files) then return false end
+  end
+  for _, l in ipairs(self.lists) do
+    local names = fs.list(l.dir)
+    if not names or digest_of(names) ~= l.digest then return false end
+  end
+  for path, kind in pairs(self.types) do
+    local st = fs.stat(path)
+    if (st and st.type or false) ~= kind then return false end
+  end
+  return clean.segments(self.cache) == self.segments
+end
+
+---------------------------------------------------------------------------
+-- keeping
+
+local function forget_old(self, kept)
+  local run = self.run
+  while #kept > MOST do
+    local old = table.remove(kept)
+    run.index:del("plan:" .. old.key)
+    for _, path in ipairs({ clean.files(run.root, old.run) }) do fs.remove(path) end
+  end
+end
+
+local function put(self, blob)
+  local run, key = self.run, self.asked.key
+  local journal, registry = clean.files(run.root, run.id)
+  fs.mkdir(run.root .. "/.orrery/plans")
+  if not fs.copy(run.dir .. "/journal.jsonl", journal) then return end
+  local st = fs.stat(run.dir .. "/registry.json")
+  if st and not fs.copy(run.dir .. "/registry.json", registry) then return end
+  run.index:put("plan:" .. key, pack.encode({ v = clean.VERSION, blob = blob, env = self.env,
+    types = self.types, stats = self.stats, tools = self.tools, cache = self.cache,
+    segments = self.segments, day = clean.today(), run = run.id,
+    journal_size = fs.stat(journal).size,
+    registry_size = st and st.size or false }))
+  local kept = { { key = key, run = run.id } }
+  for _, one in ipairs(pack.decode(run.index:get("plans") or "") or {}) do
+    if one.key ~= key then
+      kept[#kept + 1] = one
+    else
+      for _, path in ipairs({ clean.files(run.root, one.run) }) do fs.remove(path) end
+    end
+  end
+  forget_old(self, kept)
+  run.index:put("plans", pack.encode(kept))
+end
+
+-- A schema that refers to other files, found by names that are not noted.
+local function has_far_schemas(run)
+  for _, list in pairs(run.schema_files or {}) do
+    if #list > 0 then return true end
+  end
+  return false
+end
+
+--- The run is over: remembers it when it found everything clean and nothing moved meanwhile.
+---@param record orrery.RunRecord
+function Consulted:keep(record)
+  local run = self.run
+  if self.opaque or record.code ~= 0 or record.result ~= nil or run.cache_off
+    or has_far_schemas(run) then return end
+  self.lists = {}
+  load_reads(self, run.workflow.reads)
+  words(self)
+  dotenv(self)
+  tools(self)
+  local dirs = directories(self)
+  if self.opaque then return end
+  local blob = plan.encode(run.index, run.root, dirs)
+  if not blob or not still_there(self) or self.opaque then return end
+  run.journal:flush()
+  put(self, blob)
+end
+
+return remember
