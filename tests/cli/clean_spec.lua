@@ -30,7 +30,8 @@ local files = {
 }
 
 local function env_of(dir, more)
-  local env = { PATH = dir .. "/early:" .. dir .. "/bin:/usr/bin:/bin" }
+  -- From a source tree nothing is answered so: the embedded one is what is tested.
+  local env = { PATH = dir .. "/early:" .. dir .. "/bin:/usr/bin:/bin", ORRERY_LUA_DIR = "" }
   for k, v in pairs(more or {}) do env[k] = v end
   return env
 end
