@@ -86,7 +86,7 @@ describe("tools", function()
     o.step "named" { run = "sh u.sh", inputs = {}, tools = { "./u.sh" } },
   ]], { files = files, stdout = "3 ran", again = { args = "run w", stdout = "everything up to date",
     again = { files = { ["t.sh"] = "#!/bin/sh\necho 2", ["u.sh"] = "#!/bin/sh\necho 2" },
-      args = "run w", stdout = { "./t.sh itself changed", "./u.sh itself changed",
+      args = "run w", stdout = { "tool ./t.sh changed", "tool ./u.sh changed",
         "1 up to date, 2 ran" } } } }))
 end)
 

@@ -80,23 +80,29 @@ function artifacts.of_record(run, record)
   return record
 end
 
---- For a plan: takes what a record would put in place for there, when all that is missing
---- are artifacts of the run to come.
+--- For a plan: takes what a record would put in place for there.
 ---@param run orrery.Run
 ---@param record table
----@return boolean all
+---@return boolean all false: with a link, whose file only the restored tree shows
 function artifacts.promise(run, record)
   run.overlay = run.overlay or {}
-  local all = #record.outputs > 0
+  local all = true
   for _, o in ipairs(record.outputs) do
-    if artifacts.anywhere(run, o.path) == o.path then
-      local d = run.index:digest(run.root .. "/" .. o.path)
-      all = all and d == o.digest
-    else
-      run.overlay[o.path] = o
-    end
+    run.overlay[o.path] = o
+    all = all and o.digest ~= nil
   end
   return all
+end
+
+--- Would there be something below this directory, as a plan promises it?
+---@param run orrery.Run
+---@param dir string
+---@return boolean
+function artifacts.promised_below(run, dir)
+  for p in pairs(run.overlay or {}) do
+    if p:sub(1, #dir + 1) == dir .. "/" then return true end
+  end
+  return false
 end
 
 return artifacts

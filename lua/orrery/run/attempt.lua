@@ -7,53 +7,16 @@ local fs = require("orrery.core.fs")
 local gate = require("orrery.run.gate")
 local inputs = require("orrery.run.inputs")
 local jobs = require("orrery.run.job")
-local key = require("orrery.run.key")
 local last = require("orrery.run.last")
 local locks = require("orrery.run.locks")
 local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
-local pack = require("orrery.core.pack")
-local recorded = require("orrery.run.recorded")
 local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
+local why = require("orrery.run.why")
 
 local attempt = {}
-
---- Why a step runs, in one line.
----@param run orrery.Run
----@param step orrery.Step
----@param job table
----@return string
-function attempt.reason(run, step, job)
-  if not job.pure then
-    local text = run.always[job.why] -- one text for all the steps that have it
-    if not text then
-      text = "always (" .. job.why .. ")"
-      run.always[job.why] = text
-    end
-    return text
-  end
-  if job.forced then return "forced" end
-  if job.lost then return job.lost end
-  if run.opts.cache == "off" or run.cache_off then return "the cache is off" end
-  local before = last.get(run, step)
-  local record = before and before.full and run.store and run.store:get("memo", before.full)
-  local old = record and pack.decode(record)
-  if not old then
-    return before and "its earlier result is no longer in the cache" or "first run"
-  end
-  local was, now = old.manifest, job.manifest
-  if old.set then
-    local facts = recorded.facts(run, step, old.set) or {}
-    was = setmetatable(old.facts or {}, { __index = was })
-    now = setmetatable({ found = facts.files, params = facts.params, results = facts.results,
-      vars = facts.env }, { __index = now })
-  end
-  local reasons = key.diff(was, now)
-  if #reasons > 0 then return key.line(reasons) end
-  return "its recorded result does not fit any more"
-end
 
 local function make_parents(run, job)
   local list = {}
@@ -64,10 +27,10 @@ local function make_parents(run, job)
   end
   if job.depfile then list[#list + 1] = job.depfile end
   for _, p in ipairs(list) do
-    local ok, why = fs.safe_parent(run.root, p)
+    local ok, bad = fs.safe_parent(run.root, p)
     if not ok then
       return { class = "outputs", message = ("cannot make the directory of %s: %s"):format(p,
-        why.message) }
+        bad.message) }
     end
   end
   local st = job.rel_cwd and fs.stat(job.cwd)
@@ -142,9 +105,18 @@ local function moved(run, job, set, began)
   end
 end
 
+-- What this left is what the next run begins with.
+local function note_last(run, step, job, full, facts, unkept)
+  local ttl = full and (job.ttl or job.kind.ttl)
+  if full or unkept or #facts > 0 or last.get(run, step) then
+    last.put(run, step, full, facts, { unkept = unkept or nil,
+      expires = ttl and sys.wall() + ttl or nil })
+  end
+end
+
 local function store_result(run, step, job, result, came)
   local _, may_write = cacheable.mode(run)
-  local full
+  local full, unkept
   if job.pure and may_write and not came.impure then
     local changed = moved(run, job, came.set, came.began)
     if changed then
@@ -152,18 +124,22 @@ local function store_result(run, step, job, result, came)
         text = ("%s: %s changed while it ran; the result stands, but is not remembered")
           :format(step.id, changed) })
     else
-      local why
-      full, why = memo.store(run, step, job.base, jobs.dynamic(step) and (came.set or {}) or nil, {
+      local bad
+      full, bad = memo.store(run, step, job.base, jobs.dynamic(step) and (came.set or {}) or nil, {
         exit = result.exit, value = result.value, stdout = result.stdout, stderr = result.stderr,
         outputs = came.facts, seconds = result.seconds, manifest = job.manifest,
         digest = result.digest, set = came.set }, { ttl = job.ttl or job.kind.ttl,
         store = job.store })
-      if not full then run:cache_trouble(why) end
+      if not full then run:cache_trouble(bad) end
     end
+    unkept = changed and changed .. " changed while it ran"
+  elseif job.pure and not may_write then
+    unkept = run.opts.cache == "ro" and "the cache was only read" or "the cache was off"
   elseif came.impure then
-    result.reason = ("%s; not remembered: it uses %s"):format(result.reason, came.impure)
+    unkept = "it uses " .. came.impure
+    result.reason = ("%s; not remembered: %s"):format(result.reason, unkept)
   end
-  if full or #came.facts > 0 then last.put(run, step, full, came.facts) end
+  note_last(run, step, job, full, came.facts, unkept)
 end
 
 -- What the kind came to, checked: outputs there, value good enough.
@@ -207,12 +183,14 @@ local OUTER = { workflow = true, body = true, service = true, approve = true }
 ---@return orrery.Result
 ---@return table came what the kind came to
 function attempt.run(run, step, job)
-  local reason = attempt.reason(run, step, job)
+  local reasons = why.of(run, step, job)
+  local reason = why.line(reasons, step.id)
   if run.budget and not OUTER[step.kind] then
     run.budget:launch(step, run.budget.limited and run.history:expects(step))
   end
   run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
-    tty = step.tty or nil, cmd = job.prepared.shown, reason = reason })
+    tty = step.tty or nil, cmd = job.prepared.shown, reason = reason,
+    why = why.listed(reasons) })
   local t0 = sys.mono()
   local began = sys.wall()
   local came
@@ -239,6 +217,9 @@ function attempt.run(run, step, job)
     seconds = outcome.seconds(sys.mono() - t0), usage = came.usage })
   if err then
     err.place = err.place or step.place
+    if job.pure and err.class ~= "cancelled" then
+      last.failed(run, step, err.message, job.manifest)
+    end
   else
     result.digest = outcome.digest(run, step, came.facts, came.value, job.base)
     store_result(run, step, job, result, came)

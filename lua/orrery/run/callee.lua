@@ -76,15 +76,33 @@ local function params_view(params, seen)
   })
 end
 
+-- The step's environment, and the names that were read of it: what is only passed on is in
+-- no key before. A name that was sought in vain counts, too.
+local function env_view(env, seen)
+  return setmetatable({}, {
+    __index = function(_, name)
+      if type(name) == "string" then seen[name] = true end
+      return env[name]
+    end,
+    __newindex = read_only("ctx.env"),
+    __pairs = function()
+      for name in pairs(env) do seen[name] = true end
+      return sorted.pairs(env)
+    end,
+  })
+end
+
 local noted = { run = true, attempt = true, step = true }
 
 local function ctx_view(data, read)
   local results = results_view(data.results, read.results)
   local params = params_view(data.params, read.params)
+  local env = env_view(data.env, read.env)
   return setmetatable({}, {
     __index = function(_, name)
       if name == "results" then return results end
       if name == "params" then return params end
+      if name == "env" then return env end
       if noted[name] then read[name] = true end
       if name == "log" then return print end
       local v = data[name]
@@ -111,14 +129,14 @@ end
 --- Calls a function with its ctx.
 ---@param fn function
 ---@param data table the plain part of the ctx
----@return { value: any, read: { results: string[][], params: string[], run?: boolean,
----  attempt?: boolean, step?: boolean } }
+---@return { value: any, read: { results: string[][], params: string[], env: string[],
+---  run?: boolean, attempt?: boolean, step?: boolean } }
 function callee.call(fn, data)
-  local read = { results = {}, params = {} }
+  local read = { results = {}, params = {}, env = {} }
   local value = views.plain(fn(ctx_view(data, read)))
   return { value = value, read = { results = pairs_of(read.results),
-    params = sorted.keys(read.params), run = read.run, attempt = read.attempt,
-    step = read.step } }
+    params = sorted.keys(read.params), env = sorted.keys(read.env), run = read.run,
+    attempt = read.attempt, step = read.step } }
 end
 
 return callee

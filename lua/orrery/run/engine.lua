@@ -77,7 +77,7 @@ local function new_run(wf, opts)
     workflow = wf, root = wf.root, values = wf.values, opts = opts, results = {}, conditions = {},
     config = opts.config or {}, args = opts.args or {}, process_env = environ.process(),
     exec = opts.exec or require("orrery.run.exec"), random = math.random, secrets = {},
-    services = {}, prefix = "", always = {},
+    services = {}, prefix = "", always = {}, why = {}, moved = {},
     still = still.new(),
   }, Run)
   run.dotenv = Run.dotenv_of(wf)
@@ -354,9 +354,10 @@ end
 --- What a run would do, without running anything: for each step its verdict.
 ---@param wf orrery.Workflow
 ---@param opts orrery.RunOptions
----@return { id: string, verdict: "run"|"hit"|"maybe"|"skip", reason?: string, after?: string }[]
-function engine.plan(wf, opts)
-  return require("orrery.run.plan").of(new_run(wf, opts), selection.of(wf, opts))
+---@param see? fun(run: orrery.Run, entries: orrery.PlanEntry[]) looks before all is closed
+---@return orrery.PlanEntry[]
+function engine.plan(wf, opts, see)
+  return require("orrery.run.plan").of(new_run(wf, opts), selection.of(wf, opts), see)
 end
 
 return engine

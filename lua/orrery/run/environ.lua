@@ -114,6 +114,24 @@ function environ.of(run, step, ctx, cached)
   return list_of(vars), keyed, vars
 end
 
+--- Of the names that a step's function read from ctx.env, those whose value is from outside
+--- and in no key: passed on, or given to every step.
+---@param step orrery.Step
+---@param names string[]
+---@return string[]
+---@usage environ.passed(step, { "CC", "TERM" }) --> { "TERM" }, with pass_env = { "TERM" }
+function environ.passed(step, names)
+  local outside, out = {}, {}
+  for _, name in ipairs(always) do outside[name] = true end
+  local env = step.env or {}
+  for _, name in ipairs(env.pass or {}) do outside[name] = true end
+  for _, name in ipairs(env.take or {}) do outside[name] = nil end
+  for _, name in ipairs(names) do
+    if outside[name] and (env.set or {})[name] == nil then out[#out + 1] = name end
+  end
+  return out
+end
+
 --- Names set in the process that a cached step does not get and that are likely to matter:
 --- for the report of a failure.
 ---@param run table

@@ -20,6 +20,7 @@ local retry = require("orrery.run.retry")
 local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
+local why = require("orrery.run.why")
 
 local exec = {}
 
@@ -34,21 +35,27 @@ local function use_record(run, step, job, record, full)
     local keep = {}
     for _, o in ipairs(record.outputs) do keep[o.path] = true end
     if not step.keep then memo.remove_stale(run, last.get(run, step), keep) end
-    local ok, why = memo.restore(run, record)
+    local ok, lost = memo.restore(run, record)
     still.over(run)
     if not ok then
-      job.lost = why
+      job.lost = lost
       return nil
     end
   end
   local stdout, stderr = memo.text(run, record, "stdout"), memo.text(run, record, "stderr")
   if not stdout or not stderr then return nil end
   local before = last.get(run, step)
-  if not before or before.full ~= full then last.put(run, step, full, record.outputs) end
+  local stays = before and before.full == full and not before.failed
+  if not stays then
+    local _, fact = run.store:get("memo", full)
+    last.put(run, step, full, record.outputs, { expires = fact and fact.expires })
+  end
+  why.moved(run, step, before and before.full, full)
   outcome.register(run, step, record.outputs)
   local result = outcome.result(step, job, { value = record.value, exit = record.exit,
     stdout = stdout, stderr = stderr, outputs = outcome.paths(step, record.outputs, job),
     cached = clean and "clean" or "hit", digest = record.digest, saved = record.seconds,
+    full = (not clean or not stays) and full or nil, reason = why.made(run, record),
     seconds = outcome.seconds(sys.mono() - t0) })
   return outcome.finish(run, step, job, result, { facts = record.outputs })
 end
@@ -93,9 +100,9 @@ end
 
 -- A failure before anything could be executed: a template, a condition, a function that
 -- cannot travel.
-local function failed_early(run, step, why, attempt)
-  local err = { class = type(why) == "table" and why.class or "error",
-    message = errors.text(why), place = step.place }
+local function failed_early(run, step, came, attempt)
+  local err = { class = type(came) == "table" and came.class or "error",
+    message = errors.text(came), place = step.place }
   local job = { attempt = attempt or 1 }
   local result = outcome.result(step, job, { status = "failed", error = err, outputs = {},
     seconds = 0 })
@@ -170,11 +177,11 @@ local function run_attempts(run, step)
   while true do
     local job, hit, result, came = one_try(run, step, attempt, feedback)
     if hit then return hit end
-    local wait, why
-    if result.error then wait, why = next_try(run, step, job, came, turn) end
+    local wait, text
+    if result.error then wait, text = next_try(run, step, job, came, turn) end
     if not wait then return outcome.finish(run, step, job, result, came) end
     run.journal:emit({ ev = "step_retry", id = step.id, attempt = attempt,
-      class = result.error.class, message = why, delay = wait })
+      class = result.error.class, message = text, delay = wait })
     pause(run, step, wait, attempt + 1)
     if not improve.before_retry(run, step, result.error, attempt) then
       return outcome.finish(run, step, job, result, came)
@@ -206,29 +213,6 @@ function exec.step(run, step)
     error(result, 0)
   end
   return failed_early(run, step, result)
-end
-
---- What would happen to a step now, for `plan`: the key is looked up, nothing runs.
----@param run orrery.Run
----@param step orrery.Step
----@return "run"|"hit"|"skip" verdict
----@return string? reason
-function exec.probe(run, step)
-  if not conditions.pass(run, step, context.new(run, step)) then return "skip", "when" end
-  local job = jobs.prepare(run, step, 1, {})
-  jobs.key(run, step, job)
-  if job.pure and not job.forced and (cacheable.mode(run)) then
-    local record = memo.find(run, step, job.base, jobs.dynamic(step))
-    if record and not (record.root and record.root ~= run.root) then
-      for _, o in ipairs(record.outputs) do
-        if o.digest and not run.store:has_blob(o.digest) and not memo.clean(run, step, record) then
-          return "run", o.path .. " is no longer in the cache"
-        end
-      end
-      return "hit", nil, record
-    end
-  end
-  return "run", attempts.reason(run, step, job)
 end
 
 return exec

@@ -147,6 +147,7 @@ local function kind_of(run, spec)
   if spec.dir then return "dir" end
   if still.get(run, spec.path) then return "file" end
   local st = fs.stat(run.root .. "/" .. spec.path)
+  if not st and run.overlay and artifacts.promised_below(run, spec.path) then return "dir" end
   if not st or st.type ~= "dir" then return "file" end
   if run.consulted then run.consulted:dir(spec.path) end
   return "dir"
@@ -224,8 +225,9 @@ end
 
 -- The fact of one file; d is false when it is not there.
 local function fact_of(run, p, d, mode)
-  if d then return still.put(run, p, d, mode) end
-  local other = temp.absent(run, p) or run.overlay and run.overlay[p]
+  local promised = run.overlay and run.overlay[p]
+  if d and not promised then return still.put(run, p, d, mode) end
+  local other = promised or temp.absent(run, p)
   p = artifacts.anywhere(run, p)
   if not other then return { p, false } end
   return { p, other.digest, other.mode and other.mode & 64 ~= 0 }
@@ -249,7 +251,7 @@ end
 function inputs.facts(run, files)
   local facts, missing = {}, nil
   for i, p in ipairs(files) do
-    local fact = still.get(run, p)
+    local fact = not (run.overlay and run.overlay[p]) and still.get(run, p) or nil
     facts[i] = fact or false
     if not fact then
       missing = missing or {}

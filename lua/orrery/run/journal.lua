@@ -132,9 +132,9 @@ end
 
 local function put_hits(self)
   if #self.hits == 0 then return end
-  local ids = self.hits
-  self.hits = {}
-  put(self, { ev = "hits", ids = ids })
+  local ids, keys = self.hits, self.keys
+  self.hits, self.keys = {}, nil
+  put(self, { ev = "hits", ids = ids, keys = keys })
 end
 
 --- Writes an event. The table becomes the journal's.
@@ -151,8 +151,13 @@ end
 
 --- Notes a clean step; neighbours fold into one event.
 ---@param id string
-function Journal:hit(id)
+---@param full string? its full key, when that is not the one of the last time
+function Journal:hit(id, full)
   self.hits[#self.hits + 1] = id
+  if full then
+    self.keys = self.keys or {}
+    self.keys[id] = full
+  end
 end
 
 -- What most ends of steps do not have.
@@ -218,7 +223,7 @@ function Scoped:emit(ev)
   self.base:emit(ev)
 end
 
-function Scoped:hit(id) self.base:hit(self.prefix .. id) end
+function Scoped:hit(id, full) self.base:hit(self.prefix .. id, full) end
 function Scoped:flush(sync) self.base:flush(sync) end
 function Scoped:under(prefix) return self.base:under(self.prefix .. prefix) end
 function Scoped.__index(_, name) return Scoped[name] or Journal[name] end

@@ -3,6 +3,7 @@ local artifacts = require("orrery.run.artifacts")
 local errors = require("orrery.kernel.errors")
 local func = require("orrery.core.func")
 local fs = require("orrery.core.fs")
+local hash = require("orrery.core.hash")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
 local proc = require("orrery.core.proc")
@@ -100,6 +101,39 @@ local function gate_of(run, gate)
   return out
 end
 
+local function is_secret(run, step, name)
+  local text = step.env and step.env.set and step.env.set[name]
+  return (run.workflow.secrets or {})[name] ~= nil or (run.config.secrets or {})[name] ~= nil
+    or text ~= nil and tostring(text):find("{{%s*secrets%.") ~= nil
+end
+
+-- What is declared to be secret is known by its digest only.
+local function env_of(run, step, keyed)
+  if next(keyed) == nil then return nil end
+  local out = {}
+  for name, v in pairs(keyed) do
+    out[name] = v and is_secret(run, step, name) and { secret = hash.sha256(v) } or v
+  end
+  return out
+end
+
+-- Which paths each name stands for, where the step can see the names: the text of a command
+-- has them in it already.
+local function names_of(run, step, job)
+  if step.kind == "run" or not (step.input_names or step.output_names) then return nil end
+  local out = { inputs = {}, outputs = {} }
+  for which, names in pairs({ inputs = step.input_names, outputs = step.output_names }) do
+    for name in pairs(names or {}) do
+      local paths = job.ctx[which][name]
+      if type(paths) ~= "table" then paths = { paths } end
+      local known = {}
+      for i, p in ipairs(paths) do known[i] = artifacts.anywhere(run, p) end
+      out[which][name] = known
+    end
+  end
+  return (next(out.inputs) or next(out.outputs)) and out or nil
+end
+
 --- The manifest of a step.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -113,7 +147,8 @@ function manifest.build(run, step, ctx, parts, prepared, job)
   m.v = key.VERSION
   m.kind = step.kind
   m.cwd = step.cwd and job.rel_cwd or nil
-  m.env = next(job.keyed) and job.keyed or nil
+  m.env = env_of(run, step, job.keyed)
+  m.names = names_of(run, step, job)
   m.tools = tools_of(run, step, prepared, job.vars, job.cwd)
   m.inputs = #job.files > 0 and inputs.facts(run, job.files) or nil
   m.needs = needs_of(run, step)

@@ -7,6 +7,7 @@ local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
+local manifests = require("orrery.run.manifests")
 local pack = require("orrery.core.pack")
 local recorded = require("orrery.run.recorded")
 local still = require("orrery.run.still")
@@ -76,6 +77,30 @@ local function put_back(run, out)
   return run.store:restore(out.digest, run.root, out.path, out.mode)
 end
 
+--- The recorded input sets that a base key leads to.
+---@param run orrery.Run
+---@param base string
+---@return table[]
+function memo.sets(run, base) return run.store and unpack(run.store:get(SETS, base)) or {} end
+
+--- What of a record could not be put back; nil: all is there.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param record table
+---@return string?
+function memo.lost(run, step, record)
+  for _, out in ipairs(record.outputs) do
+    if out.digest and not in_place(run, out) and not run.store:has_blob(out.digest)
+      and not temp.may_be_absent(run, step, out) then
+      return out.path
+    end
+  end
+  for _, name in ipairs({ "stdout", "stderr" }) do
+    local blob = record[name .. "_blob"]
+    if blob and not run.store:has_blob(blob) then return name end
+  end
+end
+
 --- Puts the outputs of a record back; what is in place and right is left alone.
 ---@param run orrery.Run
 ---@param record table
@@ -121,6 +146,18 @@ local function fact_of(run, path)
   return d and { path = path, digest = d, mode = st.mode }
 end
 
+-- Does one of these files fit an output that is a glob, and none of those that exclude?
+local function any_fits(spec, specs, found)
+  local patterns = { spec.path }
+  for _, other in ipairs(specs) do
+    if other.exclude then patterns[#patterns + 1] = "!" .. other.path end
+  end
+  for _, path in ipairs(found or {}) do
+    if fs.match(patterns, path) then return true end
+  end
+  return false
+end
+
 --- The files that a step's declared outputs came to.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -158,7 +195,8 @@ function memo.collect(run, step, specs)
     local found = fs.glob(patterns, { root = run.root, ignore = false })
     for _, p in ipairs(found or {}) do add(p) end
     for _, spec in ipairs(specs) do
-      if spec.glob and not spec.optional and #(found or {}) == 0 then
+      if spec.glob and not spec.exclude and not spec.optional and not any_fits(spec, specs, found)
+      then
         missing[#missing + 1] = spec.path
       end
     end
@@ -244,10 +282,8 @@ function memo.store(run, step, base, set, record, opts)
   put_text(run, record, "stdout")
   put_text(run, record, "stderr")
   local facts = set and recorded.facts(run, step, set)
-  if facts then
-    record.facts = { found = facts.files, params = facts.params, results = facts.results,
-      vars = facts.env }
-  end
+  record.facts = recorded.kept(facts)
+  record.made = { root = run.root, run = run.id }
   local full = key.full(base, facts)
   local bytes, why = pack.encode(record, "result")
   if not bytes then return nil, why end
@@ -262,6 +298,7 @@ function memo.store(run, step, base, set, record, opts)
     end
     store:put(SETS, base, pack.encode(kept), { ttl = opts.ttl })
   end
+  manifests.note(run, step, full)
   return full
 end
 

@@ -34,13 +34,19 @@ function nested.load(run, step, params)
   return load.file(path, { root = run.root, params = params, config = run.config })
 end
 
-local function derive(run, step, wf)
+--- The run that a workflow inside another is.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param wf orrery.Workflow
+---@return orrery.Run
+function nested.derive(run, step, wf)
   local depth = (run.depth or 0) + 1
   if depth > nested.DEPTH then
     errors.raise("workflow", ("%s: workflows nest deeper than %d; does one contain itself?")
       :format(step.id, nested.DEPTH))
   end
   return setmetatable({ workflow = wf, values = wf.values, results = {}, conditions = {},
+    why = {}, moved = {}, outermost = run.outermost or run.workflow.name,
     owners = false, opts = inner_opts(run.opts), depth = depth, modules = false, body_done = false,
     prefix = run.prefix .. step.id .. "/", journal = run.journal:under(step.id .. "/"),
     history = history.open(run.index, wf.name), dotenv = run.dotenv_of(wf) }, { __index = run })
@@ -81,7 +87,7 @@ end
 ---@param wf orrery.Workflow
 ---@return table came { value, error, waiting }
 function nested.run(run, step, wf)
-  local sub = derive(run, step, wf)
+  local sub = nested.derive(run, step, wf)
   sub.scheduler = scheduler.new(sub)
   announce(sub)
   local task = run.loop:task(step.id, sub.scheduler.run_all, sub.scheduler)

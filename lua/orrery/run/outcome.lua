@@ -61,7 +61,7 @@ end
 ---@return orrery.Result
 function outcome.finish(run, step, job, result, came)
   if result.cached == "clean" then
-    run.journal:hit(step.id)
+    run.journal:hit(step.id, result.full)
     return result
   end
   local outputs
@@ -72,7 +72,8 @@ function outcome.finish(run, step, job, result, came)
   run.journal:emit({ ev = "step_finished", id = step.id, kind = step.kind,
     occurrence = result.occurrence, status = result.status, cached = result.cached,
     exit = result.exit, signal = came.signal, cpu = came.cpu, rss = came.rss,
-    seconds = result.seconds, key = result.key, digest = result.digest, reason = result.reason,
+    seconds = result.seconds, key = result.key, full = result.full, digest = result.digest,
+    reason = result.reason,
     stdout = result.stdout, stderr = result.stderr, value = result.value,
     outputs = outputs, error = result.error, attempts = job.attempt,
     allowed = result.allowed })

@@ -1,7 +1,13 @@
--- What a run would do: a verdict for each step. "run" and "hit" never differ from the
--- run that follows; what hangs on a step that runs is "maybe", and says after which.
-local artifacts = require("orrery.run.artifacts")
-local exec = require("orrery.run.exec")
+-- What a run would do: a verdict for each step. As long as no step fails, "run" and "hit"
+-- never differ from the run that follows; what hangs on a step that runs is "maybe", and
+-- says after which.
+--
+-- The steps are judged in the order of their needs. A step may also look at what another
+-- does without needing it (a function that lists a directory, two steps that are the same
+-- work): such pairs are found after a round, and the doubtful ones are "maybe" in the next.
+local called = require("orrery.run.called")
+local conditions = require("orrery.run.conditions")
+local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
 local fanout = require("orrery.run.fanout")
 local fs = require("orrery.core.fs")
@@ -9,14 +15,28 @@ local history = require("orrery.run.history")
 local index = require("orrery.core.index")
 local journal = require("orrery.run.journal")
 local loop = require("orrery.kernel.loop")
-local memo = require("orrery.run.memo")
+local nested = require("orrery.run.nested")
+local outcome = require("orrery.run.outcome")
+local probe = require("orrery.run.probe")
 local results = require("orrery.run.results")
-local runs = require("orrery.run.runs")
 local scheduler = require("orrery.run.scheduler")
 local slots = require("orrery.run.slots")
+local sorted = require("orrery.kernel.sorted")
 local state = require("orrery.run.state")
+local still = require("orrery.run.still")
+local why = require("orrery.run.why")
 
 local plan = {}
+
+---@class orrery.PlanEntry
+---@field id string
+---@field verdict "run"|"hit"|"maybe"|"skip"
+---@field reason? string            in one line
+---@field reasons? orrery.Reason[]  all of them
+---@field after? string             maybe: the step that decides
+---@field cause? string             maybe: why that one runs
+---@field restore? boolean          hit: outputs would be put back
+---@field made? string              hit: where, when in another checkout
 
 -- Nothing is written by looking: no run directory, and no cache where none is.
 local function open(run)
@@ -38,8 +58,15 @@ local function close(run)
   if not run.opts.loop then run.loop:close() end
 end
 
+---------------------------------------------------------------------------
+-- one workflow, one round: at = { run, sched, stirs, out, top }
+-- stirs: id → the step that makes it unknown, itself or one before it
+-- top: { doubts, bases, moving }, of all nested ones
+
+local function full_id(at, id) return at.run.prefix .. id end
+
 -- The step that makes this one's fate unknown: one before it that will run, or whose
--- outputs are not in place yet. A group hands on what its members are.
+-- outputs are not known yet. A group hands on what its members are.
 local function unknown_from(at, ids)
   for _, id in ipairs(ids) do
     local node = at.sched.nodes[id]
@@ -52,118 +79,280 @@ local function unknown_from(at, ids)
 end
 
 local function around(node)
-  local ids = table.move(node.unit.needs, 1, #node.unit.needs, 1, {})
-  local g = node.owner
-  while g do
-    table.move(g.unit.needs, 1, #g.unit.needs, #ids + 1, ids)
-    g = g.owner
+  local ids = {}
+  local at = node
+  while at do
+    for _, list in ipairs({ at.unit.needs, at.unit.after }) do
+      table.move(list, 1, #list, #ids + 1, ids)
+    end
+    at = at.owner
   end
   return ids
 end
 
-local function note_hit(at, node, record)
-  local run = at.run
-  local paths = {}
-  for i, o in ipairs(record.outputs) do paths[i] = o.path end
-  run.results[node.id] = { ok = true, status = "ok", value = record.value, outputs = paths,
-    digest = record.digest, stdout = record.stdout, exit = record.exit, seconds = 0 }
-  if not artifacts.promise(run, record) and not memo.clean(run, node, record) then
-    at.stirs[node.id] = node.id
-  end
+local function add(at, node, entry)
+  entry.id = full_id(at, node.id)
+  at.out[#at.out + 1] = entry
+  return entry
 end
 
-local function probe(at, node)
-  local ok, verdict, reason, record = pcall(exec.probe, at.run, node.unit)
-  if not ok then verdict, reason = "run", errors.text(verdict):match("^[^\n]*") end
-  if verdict == "hit" then
-    note_hit(at, node, record)
-  elseif verdict == "skip" then
-    at.run.results[node.id] = { ok = false, status = "skipped", outputs = {}, seconds = 0 }
+
+local function maybe(at, node, after, text)
+  at.stirs[node.id] = after or node.id
+  at.top.moving[full_id(at, node.id)] = "maybe"
+  add(at, node, { verdict = "maybe", after = after and full_id(at, after),
+    reason = text, cause = after and why.root(at.run, after) })
+end
+
+local function skip(at, node, reasons)
+  at.run.results[node.id] = results.skipped("when")
+  at.run.results[node.id].id = node.id
+  add(at, node, { verdict = "skip", reason = why.line(reasons, node.id), reasons = reasons })
+end
+
+-- Steps whose work is the same: one of them runs, the other gets its result.
+local function note_work(at, node, p)
+  local job = p.job
+  if not job or not job.pure or not job.base or job.forced or at.run.opts.cache == "ro" then
+    return
+  end
+  local list = at.top.bases[job.base] or {}
+  at.top.bases[job.base] = list
+  list[#list + 1] = full_id(at, node.id)
+end
+
+local function inner(at, node, p)
+  local entries, wf = {}, nil
+  local ok, came = pcall(function()
+    wf = nested.load(at.run, node.unit, p.job.ctx.with)
+    return plan.walk(nested.derive(at.run, node.unit, wf), nil, at.top, entries)
+  end)
+  table.move(entries, 1, #entries, #at.out + 1, at.out)
+  if not ok or not came then return false end
+  local good, value = pcall(at.run.result_of, came)
+  if not good then return false end
+  at.run.results[node.id] = { id = node.id, ok = true, status = "ok", value = value, outputs = {},
+    digest = outcome.digest(at.run, node.unit, {}, value, p.job.base), seconds = 0 }
+  return true
+end
+
+local function runs(at, node, p)
+  local entry = add(at, node, { verdict = "run", reason = why.line(p.reasons, node.id),
+    reasons = why.listed(p.reasons) })
+  note_work(at, node, p)
+  local kind = node.unit.kind
+  if kind == "workflow" and p.job then
+    if inner(at, node, p) then return end
+  elseif kind == "body" then
+    called.last_time(at.run, at.out, entry.id .. "/")
+  end
+  at.stirs[node.id] = node.id
+  at.top.moving[entry.id] = "run"
+end
+
+local function hit(at, node, p)
+  local exact = probe.take(at.run, node.unit, p)
+  add(at, node, { verdict = "hit", restore = not p.clean or nil,
+    made = why.made(at.run, p.record) and p.record.made.root,
+    reason = not p.clean and (why.made(at.run, p.record) or "to restore") or nil })
+  if not p.clean then at.top.moving[full_id(at, node.id)] = "hit" end
+  if not exact then at.stirs[node.id] = node.id end
+end
+
+local function judge_step(at, node)
+  local ok, p = pcall(probe.step, at.run, node.unit)
+  if not ok then
+    local text = errors.text(p):match("^[^\n]*")
+    p = { verdict = "run", reasons = { { kind = "error", text = text } } }
+    at.run.why[node.id] = p.reasons
+  end
+  if p.touches then at.top.touches[full_id(at, node.id)] = p.touches end
+  if p.verdict == "hit" then
+    hit(at, node, p)
+  elseif p.verdict == "skip" then
+    skip(at, node, p.reasons)
   else
-    at.stirs[node.id] = node.id
+    runs(at, node, p)
   end
-  return { id = node.id, verdict = verdict, reason = reason }
+  node.result = at.run.results[node.id]
 end
 
--- Adds the verdict of a node; of its members when it fans out.
-local function judge(at, node, out)
-  local after = unknown_from(at, around(node))
-  if after then
-    at.stirs[node.id] = node.id
-    out[#out + 1] = { id = node.id, verdict = "maybe", after = after }
-    return
-  elseif node.kind == "step" then
-    out[#out + 1] = probe(at, node)
-    return
-  end
+local function judge_fan(at, node)
   local ok, members = pcall(fanout.expand, at.run, node.unit)
   if not ok then
     at.stirs[node.id] = node.id
-    out[#out + 1] = { id = node.id, verdict = "run", reason = errors.text(members) }
+    add(at, node, { verdict = "run", reason = errors.text(members) })
     return
   end
   node.members = {}
   for i, member in ipairs(members) do
-    node.members[i] = { id = member.id, unit = member, kind = "step", owner = node.owner }
-    at.sched.nodes[member.id] = node.members[i]
-    out[#out + 1] = probe(at, node.members[i])
-    node.members[i].result = at.run.results[member.id]
+    local m = { id = member.id, unit = member, kind = "step", owner = node.owner }
+    node.members[i], at.sched.nodes[member.id] = m, m
+    local doubt = at.top.doubts[full_id(at, m.id)]
+    if doubt then maybe(at, m, nil, doubt) else judge_step(at, m) end
   end
   at.run.results[node.id] = results.of_members(node)
+  node.result = at.run.results[node.id]
 end
 
--- Steps after all that they need, in file order where free.
+-- Policies that leave it to chance who starts, or ends.
+local certain = { stop = true, settled = true, fail_fast = true }
+
+local function around_policy(node)
+  local g = node.owner
+  while g do
+    local spec = g.unit.policy
+    if spec and not (certain[spec.module] and not spec.fn) then
+      return ("the policy of %s decides (%s)"):format(g.id ~= "" and g.id or "the workflow",
+        spec.fn and "a function" or spec.module)
+    end
+    g = g.owner
+  end
+end
+
+-- Is it in a group whose condition is false?
+local function closed(at, node)
+  local g = node.owner
+  while g do
+    local unit = g.unit
+    if unit.when ~= nil and not conditions.pass(at.run, unit, context.new(at.run, unit)) then
+      return true
+    end
+    g = g.owner
+  end
+  return false
+end
+
+local function judge(at, node)
+  local after = unknown_from(at, around(node))
+  if after then return maybe(at, node, after) end
+  local doubt = at.top.doubts[full_id(at, node.id)] or around_policy(node)
+  if doubt then return maybe(at, node, nil, doubt) end
+  local ok, is_closed = pcall(closed, at, node)
+  if ok and is_closed then
+    return skip(at, node, { { kind = "when", text = "the condition of its group is false" } })
+  end
+  if node.kind == "step" then judge_step(at, node) else judge_fan(at, node) end
+end
+
+-- What cleans up runs whatever happened; what it is to do may depend on it.
+local function judge_final(at, node)
+  local first = next(at.top.moving)
+  if first and (node.unit.when ~= nil or node.unit.inputs or node.kind ~= "step") then
+    return maybe(at, node, nil, "when all else is over")
+  end
+  judge(at, node)
+end
+
+-- Steps after all that they need, in file order where free; groups after their members.
 local function in_order(sched)
-  local done, out = {}, {}
+  local done, out, finals = {}, {}, {}
   local function visit(node)
     if done[node] then return end
     done[node] = true
     for _, id in ipairs(around(node)) do
-      local up = sched.nodes[id]
-      if up then
-        for _, m in ipairs(up.members or {}) do visit(m) end
-        visit(up)
-      end
+      if sched.nodes[id] then visit(sched.nodes[id]) end
     end
-    if node.kind ~= "group" then out[#out + 1] = node end
+    for _, m in ipairs(node.kind == "group" and node.members or {}) do visit(m) end
+    out[#out + 1] = node
   end
   for _, node in ipairs(sched.order) do
-    if not node.unit.final then visit(node) end
+    if node.unit.final then finals[#finals + 1] = node else visit(node) end
   end
-  return out
+  return out, finals
 end
 
--- A body's calls are known only from the last time.
-local function calls_of_last_time(run)
-  local out = {}
-  for _, id in ipairs(runs.ids(run.root)) do
-    local events = journal.read(runs.dir(run.root) .. "/" .. id .. "/journal.jsonl")
-    local first = events and events[1]
-    if first and first.workflow == run.workflow.name then
-      for _, ev in ipairs(events) do
-        if ev.ev == "step_added" and ev.kind ~= "body" then
-          out[#out + 1] = { id = ev.id, verdict = "maybe", reason = "called last time" }
-        end
-      end
-      break
+-- A group is what its members are, when all of them are known.
+local function settle_group(at, node)
+  for _, m in ipairs(node.members) do
+    if not m.result then return end
+  end
+  at.run.results[node.id] = results.of_members(node)
+  node.result = at.run.results[node.id]
+end
+
+--- Judges the steps of one workflow, into a list.
+---@param run orrery.Run
+---@param chosen table<string, true>?
+---@param top table shared by nested ones: { doubts, bases, touches, moving }
+---@param out orrery.PlanEntry[]
+---@return orrery.Run? run when all it comes to is known now
+function plan.walk(run, chosen, top, out)
+  if run.workflow.body then
+    called.last_time(run, out, run.prefix)
+    return nil
+  end
+  run.scheduler = scheduler.new(run, chosen)
+  local at = { run = run, sched = run.scheduler, stirs = {}, out = out, top = top }
+  local nodes, finals = in_order(run.scheduler)
+  for _, node in ipairs(nodes) do
+    if node.kind == "group" then settle_group(at, node) else judge(at, node) end
+  end
+  for _, node in ipairs(finals) do judge_final(at, node) end
+  return next(at.stirs) == nil and run or nil
+end
+
+---------------------------------------------------------------------------
+-- rounds
+
+local function first_other(moving, id)
+  for other in sorted.pairs(moving) do
+    if other ~= id then return other end
+  end
+end
+
+-- The doubts that this round raises about what it was sure of; true when there are new ones.
+local function new_doubts(top, out)
+  local added = false
+  local sure = {}
+  for _, e in ipairs(out) do sure[e.id] = e.verdict ~= "maybe" and e.verdict end
+  local function doubt(id, text)
+    if sure[id] and not top.doubts[id] then
+      top.doubts[id] = text
+      added = true
     end
   end
-  return out
+  for _, list in pairs(top.bases) do
+    for i, id in ipairs(#list > 1 and list or {}) do
+      doubt(id, ("it is the same work as %s"):format(list[i == 1 and 2 or 1]))
+    end
+  end
+  for id, touches in pairs(top.touches) do
+    local prefix = id:match("^(.*/)") or ""
+    for other, how in pairs(touches) do
+      local moves = top.moving[prefix .. other]
+      local by = other == "*" and first_other(top.moving, id)
+        or moves and (moves ~= "hit" or how == "disk") and prefix .. other
+      if by then doubt(id, ("it looks at what %s may change"):format(by)) end
+    end
+  end
+  return added
+end
+
+local function fresh(run)
+  run.results, run.why, run.moved, run.conditions = {}, {}, {}, {}
+  run.overlay, run.temps, run.still = nil, nil, still.new()
 end
 
 --- The plan of a run.
 ---@param run orrery.Run not opened
 ---@param chosen table<string, true>?
----@return { id: string, verdict: string, reason?: string, after?: string }[]
-function plan.of(run, chosen)
+---@param see? fun(run: orrery.Run, entries: orrery.PlanEntry[]) looks at the run before it is
+---  closed
+---@return orrery.PlanEntry[]
+function plan.of(run, chosen, see)
   open(run)
   local _ <close> = setmetatable({}, { __close = function() close(run) end })
-  if run.workflow.body then return calls_of_last_time(run) end
-  local sched = scheduler.new(run, chosen)
-  run.scheduler = sched
-  local at, out = { run = run, sched = sched, stirs = {} }, {}
-  for _, node in ipairs(in_order(sched)) do judge(at, node, out) end
-  return out
+  local doubts = {}
+  while true do
+    fresh(run)
+    local out, top = {}, { doubts = doubts, bases = {}, touches = {}, moving = {} }
+    plan.walk(run, chosen, top, out)
+    if not new_doubts(top, out) then
+      if see then see(run, out) end
+      return out
+    end
+  end
 end
 
 return plan

@@ -70,6 +70,15 @@ local function env_of(run, names)
   return out
 end
 
+-- Of pass_env and of what every step gets, as run.environ gives them.
+local function passed_of(run, names)
+  local out = {}
+  for _, name in ipairs(names) do
+    out[name] = run.process_env[name] or (run.dotenv or {})[name] or false
+  end
+  return out
+end
+
 local function results_of(run, list)
   local out = {}
   for _, one in ipairs(list) do out[one[1] .. "." .. one[2]] = field_fact(run, one[1], one[2]) end
@@ -90,19 +99,45 @@ local function some(list) return list and #list > 0 and list or nil end
 --- The facts of a recorded set as they are now; nil when it is empty.
 ---@param run orrery.Run
 ---@param step orrery.Step
----@param set { files?: string[], looks?: table[], env?: string[], results?: string[][],
----  params?: string[], step?: boolean } results: { id, field } each; step: it read ctx.step
+---@param set { files?: string[], looks?: table[], env?: string[], passed?: string[],
+---  results?: string[][], params?: string[], step?: boolean } results: { id, field } each;
+---  passed: read from ctx.env, not declared; step: it read ctx.step
 ---@return table? facts
 function recorded.facts(run, step, set)
   local facts = {
     files = some(set.files) and inputs.facts(run, set.files),
     looks = some(set.looks) and looks_of(run, set.looks),
     env = some(set.env) and env_of(run, set.env),
+    passed = some(set.passed) and passed_of(run, set.passed),
     results = some(set.results) and results_of(run, set.results),
     params = some(set.params) and params_of(run, set.params),
     step = set.step and step.id or nil,
   }
   return next(facts) and facts or nil
+end
+
+local looked = { list = "the names in %s", glob = "what a glob finds in %s", stat = "%s" }
+
+local function vars_of(facts)
+  if not facts.passed then return facts.env end
+  local out = {}
+  for _, list in ipairs({ facts.env or {}, facts.passed }) do
+    for name, v in pairs(list) do out[name] = v end
+  end
+  return out
+end
+
+--- Facts as a record keeps them, for run.differ: parts of a manifest.
+---@param facts table?
+---@return table?
+function recorded.kept(facts)
+  if not facts then return nil end
+  local looks = facts.looks and {}
+  for _, look in ipairs(facts.looks or {}) do
+    looks[(looked[look[1]] or look[1] .. " %s"):format(look[2])] = key.of({ look[3] })
+  end
+  return { found = facts.files, read_params = facts.params, results = facts.results,
+    vars = vars_of(facts), looks = looks, step_id = facts.step }
 end
 
 return recorded

@@ -1,4 +1,5 @@
 -- The kind `call`: a Lua function on a pool worker, or "module:function".
+local environ = require("orrery.run.environ")
 local errors = require("orrery.kernel.errors")
 local func = require("orrery.core.func")
 local loop = require("orrery.kernel.loop")
@@ -41,6 +42,31 @@ function call.context_of(ctx)
   return { item = ctx.item, matrix = ctx.matrix, args = ctx.args }
 end
 
+-- What an upvalue is, for people: small ones as they are, tables by their number of entries.
+local function shape(v)
+  if type(v) == "function" then return "a function" end
+  if type(v) ~= "table" then return type(v) == "string" and #v > 40 and "text" or tostring(v) end
+  local n = 0
+  for _ in next, v do n = n + 1 end
+  return ("%d %s"):format(n, n == 1 and "entry" or "entries")
+end
+
+local function shapes_of(fn, upvalues)
+  local out = {}
+  for i = 1, 255 do
+    local name, v = debug.getupvalue(fn, i)
+    if not name then break end
+    if upvalues[name] and type(v) ~= "userdata" then out[name] = shape(v) end
+  end
+  return next(out) and out or nil
+end
+
+local function modules_of(names, digests)
+  local out = {}
+  for _, name in ipairs(names) do out[name] = digests[name] end
+  return next(out) and out or nil
+end
+
 --- The parts of the key that belong to a function.
 ---@param r orrery.Run
 ---@param step orrery.Step
@@ -49,9 +75,11 @@ end
 ---@return table prepared
 function call.prepare(r, step, ctx)
   local fn = call.target(step)
-  local bytes, info = func.dump(fn, dump_options(r))
+  local opts = dump_options(r)
+  local bytes, info = func.dump(fn, opts)
   if not bytes then errors.raise("call", info.message, { class = "call" }) end
-  local parts = { identity = info.identity, upvalues = info.upvalues }
+  local parts = { identity = info.identity, upvalues = info.upvalues,
+    shapes = shapes_of(fn, info.upvalues), modules = modules_of(info.modules, opts.modules or {}) }
   if type(step.action) == "string" then
     parts.command = step.action
     local mod = step.action:match("^([^:]+)")
@@ -97,8 +125,9 @@ local impure_words = { clock = "the clock", random = "randomness", process = "a 
 
 -- Turns the worker's facts into a recorded input set, and what forbids storing. Writing is
 -- what a step with declared outputs is for.
-local function recorded(facts, read, writes)
+local function recorded(step, facts, read, writes)
   local set = { files = facts.reads, looks = facts.looks, env = facts.env,
+    passed = environ.passed(step, read.env),
     results = read.results, params = read.params, step = read.step }
   local impure
   for word in sorted.pairs(facts.impure or {}) do
@@ -161,7 +190,7 @@ function call.execute(r, step, prepared, job)
     return out
   end
   out.value = res.value.value
-  out.set, out.impure = recorded(facts, res.value.read, #job.outputs > 0)
+  out.set, out.impure = recorded(step, facts, res.value.read, #job.outputs > 0)
   if step.cache == true or job.ttl then out.impure = nil end
   return out
 end

@@ -19,8 +19,9 @@ local colors = { run = "green", hit = "dim", maybe = "yellow", skip = "dim" }
 
 local function why(entry)
   if entry.verdict == "maybe" and entry.after then
-    return "after " .. entry.after .. (entry.reason and ": " .. entry.reason or "")
+    return "after " .. entry.after .. (entry.cause and ": " .. entry.cause or "")
   end
+  if entry.made then return "to restore, made in " .. entry.made end
   return entry.reason or ""
 end
 
