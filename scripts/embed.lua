@@ -1,5 +1,6 @@
 -- Turns the Lua tree into bytecode that the binary carries: embed.bin (all chunks,
--- end to end) and embed_data.c (names, offsets, sizes; the bytes come by .incbin).
+-- end to end) and embed_data.c (names in the order of their bytes, offsets, sizes; the bytes come
+-- by .incbin).
 -- Usage: lua5.4 embed.lua LUADIR OUTDIR
 local luadir, outdir = arg[1], arg[2]
 package.path = arg[0]:match("^(.*)/") .. "/?.lua"
@@ -28,10 +29,13 @@ for _, f in ipairs(files) do
     end
     local code = slim.chunk(string.dump(fn, false))
     chunks[#chunks + 1] = code
-    rows[#rows + 1] = ('    {"%s", %d, %d},'):format(name, offset, #code)
+    rows[#rows + 1] = { name, offset, #code }
     offset = offset + #code
   end
 end
+
+table.sort(rows, function(a, b) return a[1] < b[1] end)
+for i, row in ipairs(rows) do rows[i] = ('    {"%s", %d, %d},'):format(table.unpack(row)) end
 
 local bin <close> = assert(io.open(outdir .. "/embed.bin", "wb"))
 bin:write(table.concat(chunks))

@@ -1,5 +1,6 @@
--- Rewrites a Lua 5.4 chunk without the names of its locals. Lines and upvalue names stay, so
--- tracebacks keep their places; loading the embedded tree interns a third fewer strings.
+-- Rewrites a Lua 5.4 chunk without the names of its locals and upvalues. Lines stay, so
+-- tracebacks keep their places, and so does _ENV, by which a function that travels finds its
+-- environment; loading the embedded tree interns nearly half of its strings the less.
 local slim = {}
 
 -- A cursor over the chunk: copies what is kept, skips what is not.
@@ -50,6 +51,15 @@ function Reader:constants()
   end
 end
 
+-- A name that is left out reads as "(no name)".
+function Reader:keep_env()
+  local i = self.i
+  local size = self:skip_unsigned()
+  local name = size > 0 and self.s:sub(self.i, self.i + size - 2)
+  if size > 0 then self.i = self.i + size - 1 end
+  self.out[#self.out + 1] = name == "_ENV" and self.s:sub(i, self.i - 1) or "\x80"
+end
+
 function Reader:debug()
   self:keep(self:keep_unsigned())                -- a byte of line an instruction
   for _ = 1, self:keep_unsigned() do             -- absolute lines
@@ -64,7 +74,7 @@ function Reader:debug()
     self:skip_unsigned()
     self:skip_unsigned()
   end
-  for _ = 1, self:keep_unsigned() do self:keep_string() end
+  for _ = 1, self:keep_unsigned() do self:keep_env() end
 end
 
 function Reader:prototype()
@@ -79,7 +89,7 @@ function Reader:prototype()
   self:debug()
 end
 
---- The chunk without local names.
+--- The chunk without these names.
 ---@param chunk string from string.dump of this machine's Lua 5.4
 ---@return string
 function slim.chunk(chunk)

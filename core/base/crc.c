@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <sys/platform/x86.h>
+#endif
+
 uint32_t orr_crc32c_portable(uint32_t crc, const void *bytes, size_t n)
 {
     static const uint32_t half[16] = {
@@ -36,9 +40,12 @@ by_instruction(uint32_t crc, const unsigned char *p, size_t n)
     return ~c4;
 }
 
+/* libc knows what the processor can do since it was loaded; the compiler's
+ * __builtin_cpu_supports asks the processor anew at each start, which a virtual
+ * machine answers in dozens of microseconds. */
 uint32_t orr_crc32c(uint32_t crc, const void *bytes, size_t n)
 {
-    if (__builtin_cpu_supports("sse4.2"))
+    if (CPU_FEATURE_ACTIVE(SSE4_2))
         return by_instruction(crc, bytes, n);
     return orr_crc32c_portable(crc, bytes, n);
 }

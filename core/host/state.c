@@ -4,9 +4,12 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
+#include "base/slab.h"
 #include "bind/l_func.h"
 #include "bind/l_pool.h"
 #include "bind/openers.h"
@@ -61,13 +64,107 @@ static void make_secret(void)
         abort();
 }
 
+/* --- a state with memory of its own --------------------------------------- */
+
+#ifdef __SANITIZE_ADDRESS__
+
+/* Each block by itself, so that going beyond one is seen. */
+static lua_State *bare_state(enum orr_role role)
+{
+    (void)role;
+    return luaL_newstate();
+}
+
+void orr_state_close(lua_State *L)
+{
+    lua_close(L);
+}
+
+#else
+
+/* As with luaL_newstate, warn() is silent until it is told "@on". A text may
+ * come in pieces. */
+static void warn_not(void *L, const char *text, int more);
+static void warn(void *L, const char *text, int more);
+
+static void warn_on(void *L, const char *text, int more)
+{
+    fprintf(stderr, "%s%s", text, more ? "" : "\n");
+    lua_setwarnf(L, more ? warn_on : warn, L);
+}
+
+static void warn(void *L, const char *text, int more)
+{
+    if (!more && !strcmp(text, "@off")) {
+        lua_setwarnf(L, warn_not, L);
+        return;
+    }
+    fputs("Lua warning: ", stderr);
+    warn_on(L, text, more);
+}
+
+static void warn_not(void *L, const char *text, int more)
+{
+    if (!more && !strcmp(text, "@on"))
+        lua_setwarnf(L, warn, L);
+}
+
+static int panic(lua_State *L)
+{
+    const char *text = lua_tostring(L, -1);
+    fprintf(stderr, "orrery: internal error: %s\n", text ? text : "not a text");
+    return 0; // to abort
+}
+
+/* What `orrery version` takes; a state that comes to run something. */
+static size_t first_memory(enum orr_role role)
+{
+    return role == ORR_ROLE_MAIN ? 192 * 1024 : 96 * 1024;
+}
+
+static lua_State *bare_state(enum orr_role role)
+{
+    struct orr_slab *slab = orr_slab_new(first_memory(role));
+    if (!slab)
+        return NULL;
+    lua_State *L = lua_newstate(orr_slab_alloc, slab);
+    if (!L) {
+        orr_slab_free(slab);
+        return NULL;
+    }
+    lua_atpanic(L, panic);
+    lua_setwarnf(L, warn_not, L);
+    return L;
+}
+
+void orr_state_close(lua_State *L)
+{
+    void *slab;
+    lua_getallocf(L, &slab);
+    lua_close(L);
+    orr_slab_free(slab);
+}
+
+#endif
+
+/* While a state comes up it makes no garbage; so the collector first looks when
+ * this much has been taken. A step of negative size is that credit. */
+static void put_off_collecting(lua_State *L, enum orr_role role)
+{
+    int kib = role == ORR_ROLE_MAIN ? 4096 : 512;
+    lua_gc(L, LUA_GCSTEP, -kib);
+}
+
+/* --- what it is given ----------------------------------------------------- */
+
 lua_State *orr_state_new(enum orr_role role)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_secret);
-    lua_State *L = luaL_newstate();
+    lua_State *L = bare_state(role);
     if (!L)
         return NULL;
+    put_off_collecting(L, role);
     luaL_openlibs(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE); // preload
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {

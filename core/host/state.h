@@ -11,7 +11,11 @@
 enum orr_role { ORR_ROLE_MAIN, ORR_ROLE_WORKER };
 
 /* A new state with the standard libraries, cjson, the embedded tree and the
- * native openers of its role; NULL when memory is out. Close with lua_close. */
+ * native openers of its role; NULL when memory is out. Close with
+ * orr_state_close. */
 lua_State *orr_state_new(enum orr_role role);
+
+/* Closes a state of orr_state_new, and gives its memory back. */
+void orr_state_close(lua_State *L);
 
 #endif

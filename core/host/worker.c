@@ -87,7 +87,7 @@ static void worker_close(void *ctx)
     struct worker *w = ctx;
     orr_stop_detach(&w->stop);
     if (w->L)
-        lua_close(w->L);
+        orr_state_close(w->L);
     orr_entries_fini(&w->es);
     free(w);
 }

@@ -5,3 +5,4 @@
 --
 -- Each cycle begins at once, goes far in one step, and steps are two bytes apart.
 collectgarbage("incremental", 1, 1000, 1)
+collectgarbage() -- ends the credit that a new state has

@@ -73,7 +73,6 @@ local function dispatch(argv, s)
   if name == "--version" then name = "version" end
   local command = require("orrery.face.commands").get(name)
   if not command then unknown(name) end
-  collectgarbage("setpause", 200) -- Lua's own; while we came up, there was no garbage
   if command.raw then
     enter(before.directory)
     return command.raw(invocation(name, before, table.move(argv, at + 1, #argv, 1, {}), nil, s))
