@@ -294,6 +294,8 @@ int orr_open_fs(lua_State *L)
                                          {"normal", l_normal},
                                          {"inside", l_inside},
                                          {"safe_parent", l_safe_parent},
+                                         {"disk", orr_l_fs_disk},
+                                         {"access", orr_l_fs_access},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;

@@ -14,5 +14,7 @@ void orr_push_strs(lua_State *L, const struct orr_strs *s);
 
 int orr_l_fs_glob(lua_State *L);
 int orr_l_fs_match(lua_State *L);
+int orr_l_fs_disk(lua_State *L);
+int orr_l_fs_access(lua_State *L);
 
 #endif

@@ -4,18 +4,14 @@
 
 #include "bind/bind.h"
 #include "bind/box.h"
+#include "bind/held.h"
+#include "bind/l_store.h"
 #include "bind/openers.h"
 #include "engine/store.h"
 
 #define STORE_TYPE "orrery.store"
-#define LOCK_TYPE "orrery.store.lock"
 
-struct lock_box {
-    uint64_t place;
-    int held;
-};
-
-static struct orr_store *check_store(lua_State *L)
+struct orr_store *orr_check_store(lua_State *L)
 {
     struct orr_store **ud = luaL_checkudata(L, 1, STORE_TYPE);
     luaL_argcheck(L, *ud, 1, "store is closed");
@@ -28,7 +24,7 @@ static int absent(lua_State *L)
     return 1;
 }
 
-static void check_digest(lua_State *L, int arg, struct orr_digest *d)
+void orr_check_digest(lua_State *L, int arg, struct orr_digest *d)
 {
     size_t n;
     const char *hex = luaL_checklstring(L, arg, &n);
@@ -36,9 +32,7 @@ static void check_digest(lua_State *L, int arg, struct orr_digest *d)
                   "a digest has 64 hex digits");
 }
 
-/* Field 'name' of the table at 'arg' (if any) as seconds, in nanoseconds. */
-static uint64_t opt_ns(lua_State *L, int arg, const char *name,
-                       uint64_t fallback)
+uint64_t orr_opt_ns(lua_State *L, int arg, const char *name, uint64_t fallback)
 {
     if (lua_isnoneornil(L, arg) || lua_getfield(L, arg, name) == LUA_TNIL)
         return fallback;
@@ -49,8 +43,8 @@ static uint64_t opt_ns(lua_State *L, int arg, const char *name,
     return v < 9e9 ? (uint64_t)(v * 1e9) : fallback;
 }
 
-static uint64_t opt_bytes(lua_State *L, int arg, const char *name,
-                          uint64_t fallback)
+uint64_t orr_opt_bytes(lua_State *L, int arg, const char *name,
+                       uint64_t fallback)
 {
     if (lua_isnoneornil(L, arg) || lua_getfield(L, arg, name) == LUA_TNIL)
         return fallback;
@@ -61,7 +55,7 @@ static uint64_t opt_bytes(lua_State *L, int arg, const char *name,
     return (uint64_t)v;
 }
 
-static void opt_table(lua_State *L, int arg, const char *const *known)
+void orr_opt_table(lua_State *L, int arg, const char *const *known)
 {
     if (lua_isnoneornil(L, arg))
         return;
@@ -72,10 +66,12 @@ static void opt_table(lua_State *L, int arg, const char *const *known)
 static int l_open(lua_State *L)
 {
     const char *dir = orr_check_path(L, 1);
-    static const char *const known[] = {"max_bytes", "max_age", NULL};
-    opt_table(L, 2, known);
-    struct orr_store_opts o = {.max_bytes = opt_bytes(L, 2, "max_bytes", 0),
-                               .max_age = opt_ns(L, 2, "max_age", 0)};
+    static const char *const known[] = {"max_bytes", "max_age", "spare", NULL};
+    orr_opt_table(L, 2, known);
+    struct orr_store_opts o = {.max_bytes = orr_opt_bytes(L, 2, "max_bytes", 0),
+                               .max_age = orr_opt_ns(L, 2, "max_age", 0)};
+    o.spare = !lua_isnoneornil(L, 2) &&
+              lua_getfield(L, 2, "spare") != LUA_TNIL && lua_toboolean(L, -1);
     struct orr_store **ud = lua_newuserdatauv(L, sizeof *ud, 0);
     *ud = NULL;
     luaL_setmetatable(L, STORE_TYPE);
@@ -90,14 +86,14 @@ static int l_open(lua_State *L)
 
 static int s_put(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     size_t space_len, key_len, n;
     const char *space = luaL_checklstring(L, 2, &space_len);
     const char *key = luaL_checklstring(L, 3, &key_len);
     const char *bytes = luaL_checklstring(L, 4, &n);
     static const char *const known[] = {"ttl", NULL};
-    opt_table(L, 5, known);
-    uint64_t ttl = opt_ns(L, 5, "ttl", 0);
+    orr_opt_table(L, 5, known);
+    uint64_t ttl = orr_opt_ns(L, 5, "ttl", 0);
     struct orr_err e;
     if (orr_store_put(s, space, space_len, key, key_len, bytes, n, ttl, &e) < 0)
         return orr_fail(L, &e);
@@ -107,7 +103,7 @@ static int s_put(lua_State *L)
 
 static int s_get(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     size_t space_len, key_len;
     const char *space = luaL_checklstring(L, 2, &space_len);
     const char *key = luaL_checklstring(L, 3, &key_len);
@@ -131,7 +127,7 @@ static int s_get(lua_State *L)
 
 static int s_del(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     size_t space_len, key_len;
     const char *space = luaL_checklstring(L, 2, &space_len);
     const char *key = luaL_checklstring(L, 3, &key_len);
@@ -146,7 +142,7 @@ static int s_del(lua_State *L)
 static int s_refresh(lua_State *L)
 {
     struct orr_err e;
-    if (orr_store_refresh(check_store(L), &e) < 0)
+    if (orr_store_refresh(orr_check_store(L), &e) < 0)
         return orr_fail(L, &e);
     lua_pushboolean(L, 1);
     return 1;
@@ -157,7 +153,7 @@ static int s_refresh(lua_State *L)
 
 static int s_put_blob(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     size_t n;
     const char *bytes = luaL_checklstring(L, 2, &n);
     struct orr_digest d;
@@ -170,7 +166,7 @@ static int s_put_blob(lua_State *L)
 
 static int s_put_file(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     const char *path = orr_check_path(L, 2);
     struct orr_digest d;
     uint64_t size;
@@ -184,9 +180,9 @@ static int s_put_file(lua_State *L)
 
 static int s_get_blob(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     struct orr_digest d;
-    check_digest(L, 2, &d);
+    orr_check_digest(L, 2, &d);
     struct orr_buf *b = orr_box_buf(L); // box
     struct orr_err e;
     int rc = orr_store_get_blob(s, &d, b, &e);
@@ -199,20 +195,29 @@ static int s_get_blob(lua_State *L)
     return 1;
 }
 
+static int s_touch(lua_State *L)
+{
+    struct orr_store *s = orr_check_store(L);
+    struct orr_digest d;
+    orr_check_digest(L, 2, &d);
+    orr_store_touch(s, &d);
+    return 0;
+}
+
 static int s_has_blob(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     struct orr_digest d;
-    check_digest(L, 2, &d);
+    orr_check_digest(L, 2, &d);
     lua_pushboolean(L, orr_store_has_blob(s, &d));
     return 1;
 }
 
 static int s_restore(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     struct orr_digest d;
-    check_digest(L, 2, &d);
+    orr_check_digest(L, 2, &d);
     const char *root = orr_check_path(L, 3);
     const char *rel = orr_check_path(L, 4);
     lua_Integer mode = luaL_checkinteger(L, 5);
@@ -257,7 +262,7 @@ static void check_item(lua_State *L, lua_Integer i, struct orr_store_job *job)
 
 static int s_restore_many(lua_State *L)
 {
-    struct orr_store *s = check_store(L);
+    struct orr_store *s = orr_check_store(L);
     const char *root = orr_check_path(L, 2);
     luaL_checktype(L, 3, LUA_TTABLE);
     lua_Integer threads = luaL_optinteger(L, 4, 0), done = 0;
@@ -285,89 +290,6 @@ static int s_restore_many(lua_State *L)
     return 2;
 }
 
-/* --- upkeep ----------------------------------------------------------------
- */
-
-static void set_count(lua_State *L, const char *name, uint64_t v)
-{
-    lua_pushinteger(L, (lua_Integer)v);
-    lua_setfield(L, -2, name);
-}
-
-static int s_stats(lua_State *L)
-{
-    struct orr_store *s = check_store(L);
-    struct orr_store_stats st;
-    orr_store_stats(s, &st);
-    lua_createtable(L, 0, 4); // stats
-    set_count(L, "records", st.records);
-    set_count(L, "blobs", st.blobs);
-    set_count(L, "bytes", st.bytes);
-    lua_createtable(L, 0, (int)st.spaces); // stats spaces
-    for (size_t i = 0; i < st.spaces; i++) {
-        struct orr_store_space sp;
-        orr_store_space_stats(s, i, &sp);
-        lua_pushlstring(L, sp.name, sp.len);
-        lua_createtable(L, 0, 4); // stats spaces name space
-        set_count(L, "records", sp.records);
-        set_count(L, "bytes", sp.bytes);
-        set_count(L, "hits", sp.hits);
-        set_count(L, "misses", sp.misses);
-        lua_rawset(L, -3);
-    }
-    lua_setfield(L, -2, "spaces"); // stats
-    return 1;
-}
-
-static int s_prune(lua_State *L)
-{
-    struct orr_store *s = check_store(L);
-    static const char *const known[] = {"max_bytes", "max_age", "expired",
-                                        NULL};
-    opt_table(L, 2, known);
-    struct orr_store_limits l = {
-        .max_bytes = opt_bytes(L, 2, "max_bytes", UINT64_MAX),
-        .max_age = opt_ns(L, 2, "max_age", UINT64_MAX)};
-    if (!lua_isnoneornil(L, 2)) {
-        lua_getfield(L, 2, "expired");
-        l.expired = lua_toboolean(L, -1);
-    }
-    uint64_t removed, bytes;
-    struct orr_err e;
-    if (orr_store_prune(s, &l, &removed, &bytes, &e) < 0)
-        return orr_fail(L, &e);
-    lua_createtable(L, 0, 2); // report
-    set_count(L, "removed", removed);
-    set_count(L, "bytes", bytes);
-    return 1;
-}
-
-static int s_clear(lua_State *L)
-{
-    struct orr_store *s = check_store(L);
-    size_t n = 0;
-    const char *space = luaL_optlstring(L, 2, NULL, &n);
-    uint64_t removed;
-    struct orr_err e;
-    if (orr_store_clear(s, space, n, &removed, &e) < 0)
-        return orr_fail(L, &e);
-    lua_pushinteger(L, (lua_Integer)removed);
-    return 1;
-}
-
-static int s_verify(lua_State *L)
-{
-    struct orr_store_report r;
-    struct orr_err e;
-    if (orr_store_verify(check_store(L), &r, &e) < 0)
-        return orr_fail(L, &e);
-    lua_createtable(L, 0, 3); // report
-    set_count(L, "checked", r.checked);
-    set_count(L, "corrupt", r.corrupt);
-    set_count(L, "missing", r.missing);
-    return 1;
-}
-
 static int s_close(lua_State *L)
 {
     struct orr_store **ud = luaL_checkudata(L, 1, STORE_TYPE);
@@ -379,36 +301,25 @@ static int s_close(lua_State *L)
 /* --- locks -----------------------------------------------------------------
  */
 
-static int s_try_lock(lua_State *L)
+static int take(void *owner, const char *name, size_t n, uint64_t *place,
+                struct orr_err *e)
 {
-    struct orr_store *s = check_store(L);
-    size_t n;
-    const char *name = luaL_checklstring(L, 2, &n);
-    struct lock_box *box = lua_newuserdatauv(L, sizeof *box, 1); // lock
-    box->held = 0;
-    luaL_setmetatable(L, LOCK_TYPE);
-    lua_pushvalue(L, 1); // lock store
-    lua_setiuservalue(L, -2, 1);
-    struct orr_err e;
-    int rc = orr_store_try_lock(s, name, n, &box->place, &e);
-    if (rc == ORR_EBUSY)
-        return absent(L);
-    if (rc < 0)
-        return orr_fail(L, &e);
-    box->held = 1;
-    return 1;
+    struct orr_store **ud = owner;
+    return orr_store_try_lock(*ud, name, n, place, e);
 }
 
-/* A store that was closed first let go of all its locks. */
-static int lock_close(lua_State *L)
+static void release(void *owner, uint64_t place)
 {
-    struct lock_box *box = luaL_checkudata(L, 1, LOCK_TYPE);
-    lua_getiuservalue(L, 1, 1); // store
-    struct orr_store **ud = luaL_testudata(L, -1, STORE_TYPE);
-    if (box->held && ud && *ud)
-        orr_store_unlock(*ud, box->place);
-    box->held = 0;
-    return 0;
+    struct orr_store **ud = owner;
+    if (*ud)
+        orr_store_unlock(*ud, place);
+}
+
+static int s_try_lock(lua_State *L)
+{
+    static const struct orr_held_kind kind = {take, release};
+    orr_check_store(L);
+    return orr_held_push(L, &kind);
 }
 
 int orr_open_store(lua_State *L)
@@ -420,21 +331,20 @@ int orr_open_store(lua_State *L)
                                        {"put_blob", s_put_blob},
                                        {"put_file", s_put_file},
                                        {"get_blob", s_get_blob},
+                                       {"touch", s_touch},
                                        {"has_blob", s_has_blob},
                                        {"restore", s_restore},
                                        {"restore_many", s_restore_many},
-                                       {"stats", s_stats},
-                                       {"prune", s_prune},
-                                       {"clear", s_clear},
-                                       {"verify", s_verify},
                                        {"try_lock", s_try_lock},
                                        {"close", s_close},
                                        {NULL, NULL}};
-    static const luaL_Reg lock_methods[] = {{"close", lock_close},
-                                            {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", l_open}, {NULL, NULL}};
     orr_handle_type(L, STORE_TYPE, methods, s_close);
-    orr_handle_type(L, LOCK_TYPE, lock_methods, lock_close);
+    luaL_getmetatable(L, STORE_TYPE);
+    lua_getfield(L, -1, "__index");
+    luaL_setfuncs(L, orr_store_upkeep, 0);
+    lua_pop(L, 2);
+    orr_held_open(L);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -245,7 +245,7 @@ static void clear(struct orr_catalog *c, size_t space, size_t seg,
 }
 
 static struct orr_entry entry_of(const struct orr_frame *f, size_t seg,
-                                 uint64_t off, int space)
+                                 uint64_t off, int space, bool ours)
 {
     struct orr_entry t = {.stamp = f->stamp,
                           .expires = f->expires,
@@ -253,7 +253,8 @@ static struct orr_entry entry_of(const struct orr_frame *f, size_t seg,
                           .off = (uint32_t)(off / 8),
                           .size = f->size,
                           .space = (uint16_t)space,
-                          .type = (uint8_t)f->type};
+                          .type = (uint8_t)f->type,
+                          .used = ours};
     if (f->type == ORR_FRAME_CAS)
         t.expires = f->payload_len == 8 ? orr_get_u64(f->payload) : 0;
     if (f->type == ORR_FRAME_DEL) /* its key is a hash already */
@@ -277,6 +278,20 @@ static int add(struct orr_catalog *c, const struct orr_entry *t, uint16_t day)
     return 0;
 }
 
+/* Notes the last day an entry was used on. */
+static void note_day(struct orr_catalog *c, size_t entry, uint16_t day)
+{
+    if (c->days[entry] >= day)
+        return;
+    c->days[entry] = day;
+    if (entry >= c->loaded)
+        return;
+    if (entry < c->stamp_lo)
+        c->stamp_lo = entry;
+    if (entry + 1 > c->stamp_hi)
+        c->stamp_hi = entry + 1;
+}
+
 int orr_catalog_apply(struct orr_catalog *c, size_t seg,
                       const struct orr_frame *f, uint64_t off)
 {
@@ -296,7 +311,7 @@ int orr_catalog_apply(struct orr_catalog *c, size_t seg,
     if (f->stamp < c->spaces[space].cleared ||
         f->stamp < c->spaces[ORR_SPACE_BLOBS].cleared)
         return 0;
-    struct orr_entry t = entry_of(f, seg, off, space);
+    struct orr_entry t = entry_of(f, seg, off, space, c->ours);
     ptrdiff_t known = orr_catalog_find(c, t.hash);
     if (known < 0)
         return add(c, &t, (uint16_t)(f->created / day_ns));
@@ -304,8 +319,9 @@ int orr_catalog_apply(struct orr_catalog *c, size_t seg,
     if (f->stamp < old->stamp)
         return 0;
     if (f->stamp > old->stamp)
-        orr_catalog_use(c, (size_t)known, (uint16_t)(f->created / day_ns));
+        note_day(c, (size_t)known, (uint16_t)(f->created / day_ns));
     count(c, old, -1);
+    t.used |= old->used;
     *old = t;
     count(c, old, 1);
     return 0;
@@ -313,13 +329,6 @@ int orr_catalog_apply(struct orr_catalog *c, size_t seg,
 
 void orr_catalog_use(struct orr_catalog *c, size_t entry, uint16_t day)
 {
-    if (c->days[entry] >= day)
-        return;
-    c->days[entry] = day;
-    if (entry >= c->loaded)
-        return;
-    if (entry < c->stamp_lo)
-        c->stamp_lo = entry;
-    if (entry + 1 > c->stamp_hi)
-        c->stamp_hi = entry + 1;
+    c->entries[entry].used = 1;
+    note_day(c, entry, day);
 }

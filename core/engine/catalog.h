@@ -33,7 +33,7 @@ struct orr_entry {
     uint32_t size;    /* of the frame */
     uint16_t space;   /* number in spaces */
     uint8_t type;     /* enum orr_frame_type; 0: free */
-    uint8_t pad;
+    uint8_t used;     /* by this handle; of no meaning on disk */
 };
 
 struct orr_seg {
@@ -71,6 +71,7 @@ struct orr_catalog {
     uint64_t records, blobs, bytes; /* live totals; bytes with cas files */
     uint64_t next_expiry; /* no record expires before this; UINT64_MAX: none */
     uint32_t pruned_day;  /* when old entries were last looked for */
+    bool ours; /* the frames that are applied now are this handle's */
     /* about the file `index` this was loaded from */
     size_t loaded;        /* entries in it; their order is that of entries */
     uint64_t loaded_days; /* where its days begin */
@@ -111,7 +112,7 @@ void orr_catalog_drop(struct orr_catalog *c, size_t entry);
 /* Forgets every entry that lies in a segment, and how far it was scanned. */
 void orr_catalog_drop_seg(struct orr_catalog *c, size_t seg);
 
-/* Notes that an entry was used on 'day'. */
+/* Notes that this handle used an entry, on 'day'. */
 void orr_catalog_use(struct orr_catalog *c, size_t entry, uint16_t day);
 
 /* True for entries that hold something: records and blobs. */

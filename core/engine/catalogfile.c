@@ -126,6 +126,7 @@ static int entries_ok(const struct orr_catalog *c)
 {
     for (size_t i = 0; i < c->count; i++) {
         const struct orr_entry *t = &c->entries[i];
+        c->entries[i].used = 0;
         if (t->seg >= c->nsegs || t->space >= c->nspaces || !t->type ||
             t->type >= ORR_FRAME_CLEAR || t->size > ORR_FRAME_MAX)
             return 0;

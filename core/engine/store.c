@@ -189,6 +189,7 @@ int orr_store_open(const char *dir, const struct orr_store_opts *o,
                             .locks = ORR_LOCKS_INIT};
     s->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
     s->max_age = o->max_age ? o->max_age : DEFAULT_MAX_AGE;
+    s->spare = o->spare;
     s->wall = o->wall ? o->wall : orr_clock_wall;
     orr_catalog_init(&s->cat);
     int rc = open_dirs(s, e);
@@ -214,6 +215,13 @@ void orr_store_stats(const struct orr_store *s, struct orr_store_stats *out)
                                     .blobs = s->cat.blobs,
                                     .bytes = s->cat.bytes,
                                     .spaces = s->cat.nspaces - 1};
+    if (!out->records && !out->blobs)
+        return;
+    out->newest = s->cat.last_stamp;
+    out->oldest = UINT64_MAX;
+    for (size_t i = 0; i < s->cat.nsegs; i++)
+        if (!s->cat.segs[i].gone && s->cat.segs[i].oldest < out->oldest)
+            out->oldest = s->cat.segs[i].oldest;
 }
 
 void orr_store_space_stats(const struct orr_store *s, size_t i,
@@ -249,7 +257,9 @@ static void keep_bounds(struct orr_store *s)
     bool over = s->cat.bytes > s->max_bytes;
     struct orr_store_limits l = {
         over ? s->max_bytes - s->max_bytes / 8 : UINT64_MAX, s->max_age, true};
+    s->sparing = s->spare;
     orr_store_prune(s, &l, &removed, &bytes, NULL);
+    s->sparing = false;
     s->cat.pruned_day = orr_store_today(s);
     /* That it was done today is only known to the others by the index. */
     if (s->cat.count > 1000)
@@ -260,6 +270,7 @@ void orr_store_close(struct orr_store *s)
 {
     if (!s)
         return;
+    orr_keeper_join(s->keeper);
     if (s->segfd >= 0) {
         keep_bounds(s);
         /* Scanning costs a microsecond a frame, saving one for thirty. */

@@ -41,12 +41,18 @@ struct orr_store_opts {
     uint64_t max_bytes;     /* kept by closing; 0: 10 GiB */
     uint64_t max_age;       /* nanoseconds unused; 0: 30 days */
     uint64_t (*wall)(void); /* clock; NULL: the real one */
+    bool spare; /* the bounds of closing spare what this handle used and put */
 };
 
 /* Opens or makes the store. 'o' may be NULL. A damaged one opens as what is
  * whole in it; a directory that cannot be made or read is an error. */
 int orr_store_open(const char *dir, const struct orr_store_opts *o,
                    struct orr_store **out, struct orr_err *e);
+
+/* Begins to remove what expired, when something did, on a thread of its own and
+ * through a handle of its own: it is of no use to anybody, so nobody waits.
+ * Closing does. */
+void orr_store_tidy(struct orr_store *s);
 
 /* Keeps the bounds, saves the index when that is worth it, frees. NULL is
  * fine. */
@@ -93,6 +99,9 @@ int orr_store_put_file(struct orr_store *s, const char *path,
 int orr_store_get_blob(struct orr_store *s, const struct orr_digest *d,
                        struct orr_buf *out, struct orr_err *e);
 
+/* Says that a blob is in use, without looking for its file. */
+void orr_store_touch(struct orr_store *s, const struct orr_digest *d);
+
 bool orr_store_has_blob(struct orr_store *s, const struct orr_digest *d);
 
 /* Writes the verified blob to root/rel with exactly 'mode' (restore.h). */
@@ -121,6 +130,7 @@ struct orr_store_stats {
     uint64_t records, blobs;
     uint64_t bytes; /* of what is alive, files included */
     size_t spaces;
+    uint64_t oldest, newest; /* wall nanoseconds: nothing is older, newer; 0 */
 };
 
 struct orr_store_space {
@@ -136,6 +146,28 @@ void orr_store_stats(const struct orr_store *s, struct orr_store_stats *out);
 /* Space 'i' of the stats, from 0; names are never empty. */
 void orr_store_space_stats(const struct orr_store *s, size_t i,
                            struct orr_store_space *out);
+
+/* A record as one that looks through all of them sees it. */
+struct orr_store_item {
+    const char *space; /* borrowed until the next call, as key and bytes */
+    size_t space_len;
+    const unsigned char *key;
+    size_t key_len;
+    const unsigned char *bytes; /* NULL when 'far' */
+    size_t n;
+    struct orr_digest blob; /* of a far one: where its bytes are */
+    bool far;
+    uint64_t created, expires, size; /* size: what it takes on disk itself */
+    uint16_t used_day;               /* days since 1970 */
+};
+
+/* The next record after '*cursor', which begins at 0: 1 and 'out', 0 at the
+ * end, or a negative code. Looking is no use: no last-used day changes. */
+int orr_store_next(struct orr_store *s, size_t *cursor,
+                   struct orr_store_item *out, struct orr_err *e);
+
+/* What a blob takes on disk; 0 when it is not here. */
+uint64_t orr_store_blob_size(struct orr_store *s, const struct orr_digest *d);
 
 struct orr_store_limits {
     uint64_t max_bytes; /* UINT64_MAX: any */

@@ -1,7 +1,7 @@
 /*
  * store_priv: what the parts of store share: store.c (opening, seeing),
  * storerecord.c, storeblob.c, storerestore.c, storesweep.c (prune, clear),
- * storecompact.c, storecheck.c (verify). Private to them.
+ * storecompact.c, storecheck.c (verify), storelist.c. Private to them.
  */
 #ifndef ORR_ENGINE_STORE_PRIV_H
 #define ORR_ENGINE_STORE_PRIV_H
@@ -25,9 +25,16 @@ struct orr_store {
     uint64_t max_bytes, max_age;
     uint64_t (*wall)(void);
     bool wrote;
+    bool spare;   /* closing is to spare what this handle used */
+    bool sparing; /* this prune is the closing one */
+    struct orr_keeper *keeper;
 };
 
 enum { ORR_DAY_S = 86400 };
+
+/* Waits for the thread of orr_store_tidy; NULL is fine. */
+struct orr_keeper;
+void orr_keeper_join(struct orr_keeper *k);
 
 /* Today, in days since 1970. */
 uint16_t orr_store_today(const struct orr_store *s);

@@ -65,6 +65,13 @@ static bool known(struct orr_store *s, const struct orr_digest *d)
     return true;
 }
 
+void orr_store_touch(struct orr_store *s, const struct orr_digest *d)
+{
+    ptrdiff_t i = orr_store_find_blob(s, d);
+    if (i >= 0)
+        orr_catalog_use(&s->cat, (size_t)i, orr_store_today(s));
+}
+
 bool orr_store_has_blob(struct orr_store *s, const struct orr_digest *d)
 {
     return known(s, d);

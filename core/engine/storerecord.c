@@ -77,6 +77,7 @@ int orr_store_commit(struct orr_store *s, struct orr_err *e)
     uint64_t off = s->seg.size, id = s->seg.id;
     int rc = orr_segment_append(&s->seg, s->batch.data, s->batch.len, e);
     ptrdiff_t seg = orr_catalog_seg(&s->cat, id);
+    s->cat.ours = true;
     for (size_t i = 0; !rc && i < s->batch.len;) {
         struct orr_frame f;
         rc = orr_frame_decode(s->batch.data + i, s->batch.len - i, id, off + i,
@@ -85,6 +86,7 @@ int orr_store_commit(struct orr_store *s, struct orr_err *e)
             rc = orr_catalog_apply(&s->cat, (size_t)seg, &f, off + i);
         i += f.size;
     }
+    s->cat.ours = false;
     orr_buf_clear(&s->batch);
     if (rc < 0)
         return rc;

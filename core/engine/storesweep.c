@@ -69,6 +69,13 @@ static int choose_expired(struct orr_store *s, struct victims *v,
     return 0;
 }
 
+/* May bounds take it? What expired goes in any case. */
+static bool takeable(const struct orr_store *s, size_t i)
+{
+    const struct orr_entry *t = &s->cat.entries[i];
+    return orr_entry_live(t) && !(s->sparing && t->used);
+}
+
 static int choose_old(struct orr_store *s, uint64_t max_age, struct victims *v,
                       struct orr_err *e)
 {
@@ -78,7 +85,7 @@ static int choose_old(struct orr_store *s, uint64_t max_age, struct victims *v,
         return 0;
     uint64_t before = now - max_age;
     for (size_t i = 0; i < c->count; i++) {
-        if (c->days[i] > before / day_ns || !orr_entry_live(&c->entries[i]))
+        if (c->days[i] > before / day_ns || !takeable(s, i))
             continue;
         if (last_use(c, i) <= before && add(v, i, e) < 0)
             return ORR_ENOMEM;
@@ -105,12 +112,12 @@ static int choose_of_day(struct orr_store *s, uint16_t day, uint64_t *excess,
     struct aged *all = NULL;
     size_t n = 0;
     for (size_t i = 0; i < c->count; i++)
-        n += c->days[i] == day && orr_entry_live(&c->entries[i]);
+        n += c->days[i] == day && takeable(s, i);
     if (!(all = malloc((n + 1) * sizeof *all)))
         return orr_err_set(e, ORR_ENOMEM, "no memory to prune the cache");
     n = 0;
     for (size_t i = 0; i < c->count; i++)
-        if (c->days[i] == day && orr_entry_live(&c->entries[i]))
+        if (c->days[i] == day && takeable(s, i))
             all[n++] = (struct aged){c->entries[i].stamp, (uint32_t)i};
     qsort(all, n, sizeof *all, by_stamp);
     int rc = 0;
@@ -134,8 +141,7 @@ static int choose_excess(struct orr_store *s, uint64_t max_bytes,
     while (excess && day <= UINT16_MAX) {
         unsigned next = UINT16_MAX + 1u; /* the first day not yet dealt with */
         for (size_t i = 0; i < c->count; i++)
-            if (c->days[i] >= day && c->days[i] < next &&
-                orr_entry_live(&c->entries[i]))
+            if (c->days[i] >= day && c->days[i] < next && takeable(s, i))
                 next = c->days[i];
         if (next > UINT16_MAX)
             break;

@@ -50,10 +50,11 @@ end
 
 -- Where `orrery run` in this directory keeps its cache.
 local function default_dir()
-  local dir = os.getenv("ORRERY_CACHE_DIR")
-  if dir and dir ~= "" then return dir end
-  local root = require("orrery.model.config").root(require("orrery.core.sys").cwd())
-  return root .. "/.orrery/cache"
+  local config = require("orrery.model.config")
+  local root = config.root(require("orrery.core.sys").cwd())
+  local env = { ORRERY_CACHE_DIR = os.getenv("ORRERY_CACHE_DIR") }
+  local conf = config.load(root)
+  return require("orrery.model.cachedir").of(root, env, conf), conf.cache
 end
 
 --- Opens a cache: that of the project one is in, or one in a directory of its own.
@@ -63,8 +64,10 @@ end
 ---@return orrery.Cache
 function cache.open(opts)
   opts = check.options(opts, OPEN, "cache.open")
-  local st = must(store.open(opts.dir or default_dir(), { max_bytes = opts.max_bytes,
-    max_age = seconds(opts.max_age) }))
+  local dir, bounds = opts.dir, {}
+  if not dir then dir, bounds = default_dir() end
+  local st = must(store.open(dir, { max_bytes = opts.max_bytes or bounds.size,
+    max_age = seconds(opts.max_age) or bounds.age }))
   return setmetatable({ store = st }, Cache)
 end
 

@@ -207,6 +207,77 @@ static void stats_tell_spaces_apart(void **state)
     orr_store_close(s);
 }
 
+static void closing_spares_what_a_sparing_handle_used(void **state)
+{
+    struct orr_store_opts o = {
+        .wall = fake_wall, .max_bytes = 20000, .spare = true};
+    struct orr_store_stats st;
+    fake_now = 20000 * DAY;
+    struct orr_store *s = open_with(state, &o);
+    fill(s, 1000);
+    orr_store_close(s);
+    s = open_with(state, &o); /* all of it was the first handle's own */
+    assert_int_equal(count_right(s, 1000), 1000);
+    orr_store_close(s);
+    s = open_with(state, &o);
+    assert_value(s, "k3", "value number 3");
+    put(s, "mine", "v");
+    orr_store_close(s);
+    s = open_with(state, &o);
+    orr_store_stats(s, &st);
+    assert_true(st.bytes <= 20000);
+    assert_value(s, "k3", "value number 3");
+    assert_value(s, "mine", "v");
+    assert_none(s, "k4");
+    orr_store_close(s);
+}
+
+static void tidying_removes_what_expired_and_only_that(void **state)
+{
+    struct orr_store_opts o = {.wall = fake_wall};
+    struct orr_store_stats st;
+    fake_now = 20000 * DAY;
+    struct orr_store *s = open_with(state, &o);
+    fill(s, 10);
+    assert_int_equal(
+        orr_store_put(s, "sp", 2, "short", 5, "v", 1, 5 * SECOND, NULL), 0);
+    orr_store_tidy(s); /* nothing expired: nothing begins */
+    orr_store_stats(s, &st);
+    assert_int_equal(st.records, 11);
+    assert_int_equal(st.newest / DAY, 20000);
+    assert_true(st.oldest <= st.newest);
+    fake_now += 6 * SECOND;
+    orr_store_tidy(s);
+    assert_int_equal(count_right(s, 10), 10);
+    orr_store_close(s);
+    s = open_with(state, &o);
+    orr_store_stats(s, &st);
+    assert_int_equal(st.records, 10);
+    orr_store_close(s);
+}
+
+static void looking_through_all_of_it_is_no_use(void **state)
+{
+    struct orr_store_opts o = {.wall = fake_wall};
+    struct orr_store_limits l = {UINT64_MAX, 30 * DAY, false};
+    struct orr_store_item it;
+    size_t cursor = 0, n = 0;
+    uint64_t removed, bytes;
+    fake_now = 20000 * DAY;
+    struct orr_store *s = open_with(state, &o);
+    fill(s, 20);
+    fake_now += 31 * DAY;
+    while (orr_store_next(s, &cursor, &it, NULL) == 1) {
+        assert_int_equal(it.used_day, 20000);
+        assert_memory_equal(it.bytes, "value number ", 13);
+        n++;
+    }
+    assert_int_equal(n, 20);
+    assert_int_equal(orr_store_prune(s, &l, &removed, &bytes, NULL), 0);
+    assert_int_equal(removed, 20);
+    orr_store_close(s);
+}
+
 int main(void)
 {
 #define IN_FOLDER(f)                                                           \
@@ -215,6 +286,9 @@ int main(void)
         IN_FOLDER(prune_by_size_takes_the_least_recently_used),
         IN_FOLDER(prune_by_age_takes_what_was_not_used),
         IN_FOLDER(closing_keeps_the_bounds),
+        IN_FOLDER(closing_spares_what_a_sparing_handle_used),
+        IN_FOLDER(tidying_removes_what_expired_and_only_that),
+        IN_FOLDER(looking_through_all_of_it_is_no_use),
         IN_FOLDER(compaction_gives_the_bytes_back),
         IN_FOLDER(a_reader_survives_a_compaction_by_another),
         IN_FOLDER(clearing_a_space_leaves_the_others),

@@ -102,6 +102,8 @@
 ---@field normal fun(path: string): string               lexical normal form
 ---@field inside fun(path: string): boolean              relative and not leaving its root
 ---@field safe_parent fun(root: string, rel: string): true?, orrery.Err?  makes rel's parents under root; EUNSAFE when one is a symlink out, or rel leaves root
+---@field disk fun(dir: string): { type: string, size: integer, free: integer, clones: boolean }?, orrery.Err?  its file system ("" is unknown); clones: FICLONE works there
+---@field access fun(path: string, how: "read"|"write"|"execute"): boolean  may this process; false for what is not there
 ---@class orrery.GlobFacts
 ---@field dirs string[]
 ---@field ignore_files string[]
@@ -237,7 +239,7 @@
 
 --- orrery.core.store (workers too): blobs and records that outlive runs.
 ---@class core.store
----@field open fun(dir: string, opts?: { max_bytes?: integer, max_age?: number }): core.Store?, orrery.Err?
+---@field open fun(dir: string, opts?: { max_bytes?: integer, max_age?: number, spare?: boolean }): core.Store?, orrery.Err?
 ---@class core.Store
 ---@field put fun(self, space: string, key: string, bytes: string, opts?: { ttl?: number }): true?, orrery.Err?
 ---@field get fun(self, space: string, key: string): string?, { created: number, expires?: number }|orrery.Err?   corrupt or expired: nil
@@ -245,11 +247,15 @@
 ---@field put_blob fun(self, bytes: string): string?, orrery.Err?       digest
 ---@field put_file fun(self, path: string): string?, integer|orrery.Err  digest, size
 ---@field get_blob fun(self, digest: string): string?, orrery.Err?      verified
+---@field touch fun(self, digest: string)   says that a blob is in use: bounds take what is not
 ---@field has_blob fun(self, digest: string): boolean
 ---@field restore fun(self, digest: string, root: string, rel: string, mode: integer): true?, orrery.Err?  verified copy or reflink to root/rel, atomically, no symlink on the way
 ---@field restore_many fun(self, root: string, items: { digest: string, rel: string, mode: integer }[], threads?: integer): integer, table<integer, orrery.Err>  how many are in place, and why the others are not
----@field stats fun(self): { records: integer, blobs: integer, bytes: integer, spaces: table<string, { records: integer, bytes: integer, hits: integer, misses: integer }> }
+---@field stats fun(self): { records: integer, blobs: integer, bytes: integer, oldest?: number, newest?: number, spaces: table<string, { records: integer, bytes: integer, hits: integer, misses: integer }> }
 ---@field prune fun(self, opts: { max_bytes?: integer, max_age?: number, expired?: boolean }): { removed: integer, bytes: integer }?, orrery.Err?
+---@field next fun(self, cursor?: integer): integer?, { space: string, key: string, created: number, used_day: integer, expires?: number, size: integer, blob?: string }?, string?   records one by one, with their bytes unless they are in a blob; looking is no use
+---@field blob_size fun(self, digest: string): integer   bytes it takes; 0 when it is not here
+---@field tidy fun(self)   begins to remove what expired, on a thread; close waits for it
 ---@field clear fun(self, space?: string): integer?, orrery.Err?
 ---@field verify fun(self): { checked: integer, corrupt: integer, missing: integer }?, orrery.Err?  missing: files of blobs that are gone; both kinds are dropped
 ---@field refresh fun(self): true?, orrery.Err?   looks for other processes' records now; else at most every 10 ms, and after a lock was taken

@@ -201,7 +201,7 @@
 ---@field budget? table
 ---@field secrets table
 ---@field dotenv string[]
----@field cache table
+---@field cache { size?: integer, age?: number, dir?: string }
 ---@field reads table                     as Workflow.reads
 
 --- orrery.model.graph: edges over a Workflow.

@@ -46,8 +46,8 @@ local function paths(specs)
   return out
 end
 
-local function remembered(step)
-  local ok, pure, why = pcall(cacheable.pure, {}, step)
+local function remembered(wf, step)
+  local ok, pure, why = pcall(cacheable.pure, { workflow = wf }, step)
   if not ok then return "depends on its executor" end
   return pure and "yes" or "no: " .. why
 end
@@ -101,7 +101,7 @@ function describe.fields(item, wf)
   out.timeout = item.timeout
   out.retry = item.retry and value_text(item.retry)
   out.resources = item.resources and value_text(item.resources)
-  out.remembered = remembered(item)
+  out.remembered = remembered(wf, item)
   out.allow_failure = item.allow_failure or nil
   return out
 end

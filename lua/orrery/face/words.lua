@@ -30,16 +30,6 @@ function words.bytes(n)
   return i == 1 and ("%d B"):format(n) or ("%.1f %s"):format(n, units[i])
 end
 
---- Bytes of a text such as "500M", "10G", "2 GiB", "4096".
----@param text string
----@return integer? nil when it is none
-function words.parse_bytes(text)
-  local n, unit = text:match("^%s*([%d%.]+)%s*([kKmMgGtT]?)i?[bB]?%s*$")
-  local power = { [""] = 0, k = 10, m = 20, g = 30, t = 40 }
-  n = tonumber(n)
-  return n and math.floor(n * (1 << power[unit:lower()]))
-end
-
 --- "1 step", "3 steps".
 ---@param n integer
 ---@param noun string

@@ -101,6 +101,26 @@ function clauses.cache(v, say)
   return t
 end
 
+local bounds_spec = { size = "number|string", age = "number|string", dir = "string" }
+
+--- cache = { size, age, dir } of orrery.lua: how much is kept, and where.
+---@param v table
+---@param say orrery.Say
+---@return { size?: integer, age?: number, dir?: string }
+function clauses.cache_bounds(v, say)
+  local t = table_of("cache", v, bounds_spec, say)
+  if t.size ~= nil then
+    local bytes = units.bytes(t.size)
+    if not bytes or bytes == 0 then
+      say(("cache.size: '%s' is no size; write 500M or 10G"):format(tostring(t.size)))
+    end
+    t.size = bytes
+  end
+  t.age = clauses.duration("cache.age", t.age, say)
+  if t.dir == "" then say("cache.dir is empty; leave it out for .orrery/cache") end
+  return t
+end
+
 local function env_name(name, say)
   if type(name) == "string" and name:find("^[%a_][%w_]*$") then return true end
   say(("'%s' is not a name of a variable"):format(tostring(name)))

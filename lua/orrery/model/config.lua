@@ -70,7 +70,7 @@ local function fill(out, value, at, r)
   if value.budget then out.budget = clauses.budget(value.budget, say("budget")) end
   out.secrets = clauses.secrets(value.secrets or {}, say("secrets"))
   out.dotenv = list(value.dotenv or {})
-  out.cache = clauses.cache(value.cache or {}, say("cache"))
+  out.cache = clauses.cache_bounds(value.cache or {}, say("cache"))
 end
 
 --- Reads orrery.lua of a root; without one, the defaults. Raises code "invalid".

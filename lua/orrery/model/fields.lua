@@ -86,7 +86,7 @@ fields.workflow = {
   dotenv = { type = "string|table" },
   secrets = { type = "string|table" },
   budget = { type = "table" },
-  cache = { type = "table" },
+  cache = { type = "boolean|table" },
   result = { type = "string|function" },
   finally = { type = "table" },
 }

@@ -139,7 +139,9 @@ local function base_of(node, info, into, specs)
     wf.secrets = clauses.secrets(f.secrets, say("secrets"))
   end
   if type(f.budget) == "table" then wf.budget = clauses.budget(f.budget, say("budget")) end
-  if type(f.cache) == "table" then wf.cache = clauses.cache(f.cache, say("cache")) end
+  if type(f.cache) == "table" or type(f.cache) == "boolean" then
+    wf.cache = clauses.cache(f.cache, say("cache"))
+  end
   return wf
 end
 

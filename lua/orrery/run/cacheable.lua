@@ -25,13 +25,26 @@ local function by_kind(run, step)
   return false, nouns[kind] .. " is never remembered itself"
 end
 
+--- What a step says of the cache, completed by what its workflow says for all of them.
+---@param run orrery.Run
+---@param step orrery.Step
+---@return boolean|{ ttl?: number, scope?: string, store?: boolean }|nil
+function cacheable.settings(run, step)
+  local own, all = step.cache, run.workflow.cache
+  if own == nil then return all end
+  if type(own) ~= "table" or type(all) ~= "table" then return own end
+  local store = own.store
+  if store == nil then store = all.store end
+  return { ttl = own.ttl or all.ttl, scope = own.scope or all.scope, store = store }
+end
+
 --- Is the result of this step a function of what it declares?
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@return boolean
 ---@return string? why not
 function cacheable.pure(run, step)
-  if step.cache == false then return false, "cache = false" end
+  if cacheable.settings(run, step) == false then return false, "cache = false" end
   return by_kind(run, step)
 end
 

@@ -88,8 +88,9 @@ end
 local function open_store(run)
   if run.opts.cache == "off" then return end
   local why
-  run.store, why = state.store(state.cache_dir(run.root, run.process_env), run.config)
-  if not run.store then run:cache_trouble(why) end
+  run.store, why = state.store(state.cache_dir(run.root, run.process_env, run.config), run.config)
+  if not run.store then return run:cache_trouble(why) end
+  if run.opts.cache ~= "ro" then run.store:tidy() end
 end
 
 local function open_slots(run)

@@ -82,10 +82,12 @@ function job.prepare(run, step, attempt, feedback)
     named = from_root, cwd = cwd, rel_cwd = rel_cwd,
     attempt = attempt, timeout = seconds_of(step.timeout, ctx),
     depfile = step.depfile and template.render(step.depfile, ctx, "text") }
-  local cache = type(step.cache) == "table" and step.cache or nil
-  if cache then j.ttl, j.store = cache.ttl, cache.store end
-  local scope = cache and cache.scope or (run.workflow.cache and run.workflow.cache.scope)
-  j.scope = scope and template.render(scope, ctx, "text")
+  local cache = cacheable.settings(run, step)
+  j.trusted = cache == true
+  if type(cache) == "table" then
+    j.ttl, j.store = cache.ttl, cache.store
+    j.scope = cache.scope and template.render(cache.scope, ctx, "text")
+  end
   j.forced = cacheable.forced(run, step)
   return j
 end

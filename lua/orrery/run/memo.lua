@@ -64,6 +64,9 @@ function memo.clean(run, step, record)
   for _, out in ipairs(record.outputs) do
     if not in_place(run, out) and not temp.may_be_absent(run, step, out) then return false end
   end
+  for _, out in ipairs(record.outputs) do
+    if out.digest then run.store:touch(out.digest) end
+  end
   return true
 end
 
@@ -268,6 +271,7 @@ end
 ---@return any why
 function memo.store(run, step, base, set, record, opts)
   local store = run.store
+  record.step, record.workflow = step.id, run.workflow.name -- for those who look
   if opts.store ~= false then
     local ok, why = put_outputs(run, record.outputs)
     if not ok then return nil, why end

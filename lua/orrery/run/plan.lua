@@ -45,7 +45,7 @@ local function open(run)
   run.id, run.dir = "<plan>", run.root .. "/.orrery"
   run.index = fs.stat(run.root .. "/.orrery") and state.index(run.root)
     or index.open(run.root .. "/.orrery/index")
-  local dir = state.cache_dir(run.root, run.process_env)
+  local dir = state.cache_dir(run.root, run.process_env, run.config)
   if run.opts.cache ~= "off" and fs.stat(dir) then run.store = state.store(dir, run.config) end
   run.history = history.open(run.index, run.workflow.name)
   run.slots = slots.new(run.loop, { timers = 0 }, 1, true)

@@ -4,6 +4,7 @@
 -- files by the index, which digests them; environment, globs and directories here.
 -- What cannot be written down (conditions, bodies, services, results that are functions …)
 -- makes the run one that is not remembered.
+local cacheable = require("orrery.run.cacheable")
 local clean = require("orrery.run.clean")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
@@ -29,10 +30,10 @@ local function is_empty(t) return t == nil or next(t) == nil end
 ---------------------------------------------------------------------------
 -- which runs
 
-local function step_fits(step)
-  local cache = type(step.cache) == "table" and step.cache or nil
+local function step_fits(run, step)
+  local cache = cacheable.settings(run, step)
   if step.kind ~= "run" or step.when ~= nil or step.fan or step.temp or step.tty or step.final
-    or step.cache == false or (cache and cache.ttl)
+    or cache == false or (type(cache) == "table" and cache.ttl)
     or (step.gate and type(step.gate.check) == "string") or type(step.resources) == "function" then
     return false
   end
@@ -46,7 +47,8 @@ local function step_fits(step)
   return true
 end
 
-local function workflow_fits(wf, chosen)
+local function workflow_fits(run, chosen)
+  local wf = run.workflow
   if wf.body or wf.result ~= nil or wf.form == "agents" or not is_empty(wf.secrets)
     or not is_empty(wf.unchecked) or (wf.top and wf.top.policy) then return false end
   for _, m in ipairs(wf.warnings or {}) do
@@ -56,7 +58,7 @@ local function workflow_fits(wf, chosen)
     if g.policy or g.when ~= nil or #(g.finally or {}) > 0 then return false end
   end
   for _, step in ipairs(wf.steps) do
-    if (not chosen or chosen[step.id]) and not step_fits(step) then return false end
+    if (not chosen or chosen[step.id]) and not step_fits(run, step) then return false end
   end
   return true
 end
@@ -83,11 +85,11 @@ end
 function remember.begin(run, chosen)
   local asked = run.opts.remember
   if not run.store or asked.root ~= run.root or not is_empty(run.config.secrets)
-    or not workflow_fits(run.workflow, chosen) then return nil end
+    or not workflow_fits(run, chosen) then return nil end
   local self = setmetatable({ run = run, asked = asked, env = {}, globs = {}, types = {},
     stats = {}, tools = {} }, Consulted)
   run.process_env = noted(self, run.process_env)
-  self.cache = state.cache_dir(run.root, run.process_env)
+  self.cache = state.cache_dir(run.root, run.process_env, run.config)
   self.segments = clean.segments(self.cache)
   local sinks = run.journal.sinks
   sinks[#sinks + 1] = function(ev)

@@ -1,5 +1,6 @@
 -- What a run keeps on disk: .orrery with its ignore file, the index, the cache, the
 -- run's own directory. A cache that cannot be used is done without; the rest must be.
+local cachedir = require("orrery.model.cachedir")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local index = require("orrery.core.index")
@@ -33,15 +34,21 @@ end
 --- Where the cache is.
 ---@param root string
 ---@param env table<string, string>
----@return string
-function state.cache_dir(root, env)
-  local dir = env.ORRERY_CACHE_DIR
-  return dir and dir ~= "" and dir or root .. "/.orrery/cache"
-end
+---@param config orrery.Config?
+---@return string absolute
+function state.cache_dir(root, env, config) return cachedir.of(root, env, config) end
 
 local function bounds(config)
   local c = config and config.cache or {}
-  return { max_bytes = c.max_bytes, max_age = c.max_age }
+  return { max_bytes = c.size, max_age = c.age, spare = true }
+end
+
+-- The cache of another worktree may be the first that is made there.
+local function prepare_home(dir)
+  local root = dir:match("^(.*)/%.orrery/cache$")
+  if root and not fs.stat(root .. "/.orrery/.gitignore") and fs.access(root, "write") then
+    state.prepare(root)
+  end
 end
 
 --- The cache; nil and why when it cannot be used.
@@ -50,6 +57,7 @@ end
 ---@return core.Store?
 ---@return string? why
 function state.store(dir, config)
+  prepare_home(dir)
   local st, err = store.open(dir, bounds(config))
   if st then return st end
   return nil, ("the cache cannot be used (%s); going on without it"):format(errors.text(err))

@@ -191,7 +191,7 @@ function call.execute(r, step, prepared, job)
   end
   out.value = res.value.value
   out.set, out.impure = recorded(step, facts, res.value.read, #job.outputs > 0)
-  if step.cache == true or job.ttl then out.impure = nil end
+  if job.trusted or job.ttl then out.impure = nil end
   return out
 end
 

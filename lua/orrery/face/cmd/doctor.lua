@@ -2,9 +2,7 @@
 local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
-local json = require("orrery.core.json")
 local load = require("orrery.model.load")
-local pack = require("orrery.core.pack")
 local proc = require("orrery.core.proc")
 local runs = require("orrery.run.runs")
 local state = require("orrery.run.state")
@@ -82,7 +80,7 @@ checks[#checks + 1] = function(say, here)
 end
 
 checks[#checks + 1] = function(say, here)
-  local dir = state.cache_dir(here.root, sys.environ())
+  local dir = state.cache_dir(here.root, sys.environ(), here.config)
   if not fs.stat(dir) then return say("ok", "cache", dir .. ", still empty") end
   local store, why = state.store(dir, here.config)
   if not store then return say("bad", "cache", why) end
@@ -110,21 +108,12 @@ end
 ---@param c table the invocation
 ---@return integer
 function doctor.main(c)
-  local found, here, bad = pack.array({}), {}, false
+  local found, here = {}, {}
   local function say(level, what, text)
     found[#found + 1] = { level = level, what = what, text = text }
-    bad = bad or level == "bad"
   end
   for _, check in ipairs(checks) do check(say, here) end
-  if c.opts.json then
-    c.out(json.encode(found, { lossy = true, indent = 2 }) .. "\n")
-    return bad and 1 or 0
-  end
-  local paint = require("orrery.face.color").painter(c.opts.color, 1)
-  local colors, rows = { ok = "green", note = "yellow", bad = "red" }, {}
-  for i, f in ipairs(found) do rows[i] = { paint(colors[f.level], f.level), f.what, f.text } end
-  for _, line in ipairs(words.columns(rows)) do c.out(line .. "\n") end
-  return bad and 1 or 0
+  return require("orrery.face.findings").print(c, found)
 end
 
 return doctor

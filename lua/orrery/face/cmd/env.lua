@@ -88,7 +88,7 @@ local function find(c)
 end
 
 local function entries(wf, step, all)
-  local ok, pure = pcall(cacheable.pure, {}, step)
+  local ok, pure = pcall(cacheable.pure, { workflow = wf }, step)
   pure = ok and pure
   local vars, process = declared(wf, step, pure)
   local more, list = 0, pack.array({})
