@@ -174,14 +174,28 @@ static int l_signal(lua_State *L)
     return push_id(L, rc, id, &e);
 }
 
+static int check_fd(lua_State *L, int arg)
+{
+    lua_Integer fd = luaL_checkinteger(L, arg);
+    luaL_argcheck(L, fd >= 0 && fd <= 1 << 30, arg, "not a file descriptor");
+    return (int)fd;
+}
+
 static int l_readable(lua_State *L)
 {
     struct orr_loop *loop = orr_check_loop(L, 1);
-    lua_Integer fd = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, fd >= 0 && fd <= 1 << 30, 2, "not a file descriptor");
     struct orr_err e;
     int64_t id = 0;
-    int rc = orr_loop_readable(loop, (int)fd, &id, &e);
+    int rc = orr_loop_readable(loop, check_fd(L, 2), &id, &e);
+    return push_id(L, rc, id, &e);
+}
+
+static int l_writable(lua_State *L)
+{
+    struct orr_loop *loop = orr_check_loop(L, 1);
+    struct orr_err e;
+    int64_t id = 0;
+    int rc = orr_loop_writable(loop, check_fd(L, 2), &id, &e);
     return push_id(L, rc, id, &e);
 }
 
@@ -242,9 +256,11 @@ static int l_waker_close(lua_State *L)
 int orr_open_loop(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"wait", l_wait},         {"timer", l_timer}, {"signal", l_signal},
-        {"readable", l_readable}, {"watch", l_watch}, {"forget", l_forget},
-        {"suspend", l_suspend},   {"waker", l_waker}, {"spawn", orr_l_spawn},
+        {"wait", l_wait},         {"timer", l_timer},
+        {"signal", l_signal},     {"readable", l_readable},
+        {"writable", l_writable}, {"watch", l_watch},
+        {"forget", l_forget},     {"suspend", l_suspend},
+        {"waker", l_waker},       {"spawn", orr_l_spawn},
         {"close", l_close},       {NULL, NULL}};
     static const luaL_Reg waker_methods[] = {
         {"notify", l_waker_notify}, {"close", l_waker_close}, {NULL, NULL}};

@@ -22,5 +22,6 @@ int orr_open_pool(lua_State *L);
 int orr_open_loop(lua_State *L);
 int orr_open_proc(lua_State *L);
 int orr_open_term(lua_State *L);
+int orr_open_sock(lua_State *L);
 
 #endif

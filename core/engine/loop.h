@@ -90,6 +90,11 @@ void orr_loop_suspend(struct orr_loop *loop);
 int orr_loop_readable(struct orr_loop *loop, int fd, int64_t *id,
                       struct orr_err *e);
 
+/* The same for room to write; a connection that was begun is then made, or has
+ * failed. The event is READABLE's. 0 or ORR_ESYS. */
+int orr_loop_writable(struct orr_loop *loop, int fd, int64_t *id,
+                      struct orr_err *e);
+
 /* Changes of a directory's entries (not below them). 0, ORR_ENOENT, ORR_ESYS.
  */
 int orr_loop_watch(struct orr_loop *loop, const char *dir, int64_t *id,

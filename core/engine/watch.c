@@ -272,16 +272,16 @@ static void readable_ready(struct orr_source *s, unsigned part, uint32_t events)
 static const struct orr_source_ops readable_ops = {readable_ready, readable_end,
                                                    true};
 
-int orr_loop_readable(struct orr_loop *loop, int fd, int64_t *id,
-                      struct orr_err *e)
+static int await_fd(struct orr_loop *loop, int fd, uint32_t what, int64_t *id,
+                    struct orr_err *e)
 {
     struct readable *r = orr_xalloc(sizeof *r);
     r->fd = fd;
     orr_source_add(loop, &r->src, &readable_ops);
     int64_t mine = r->src.id;
-    int sys = orr_source_watch(&r->src, 0, fd, EPOLLIN);
-    if (sys == EPERM) { // files and /dev/null are always readable
-        readable_ready(&r->src, 0, EPOLLIN);
+    int sys = orr_source_watch(&r->src, 0, fd, what);
+    if (sys == EPERM) { // files and /dev/null always are
+        readable_ready(&r->src, 0, what);
     } else if (sys) {
         orr_source_drop(&r->src);
         free(r);
@@ -289,4 +289,16 @@ int orr_loop_readable(struct orr_loop *loop, int fd, int64_t *id,
     }
     *id = mine;
     return 0;
+}
+
+int orr_loop_readable(struct orr_loop *loop, int fd, int64_t *id,
+                      struct orr_err *e)
+{
+    return await_fd(loop, fd, EPOLLIN, id, e);
+}
+
+int orr_loop_writable(struct orr_loop *loop, int fd, int64_t *id,
+                      struct orr_err *e)
+{
+    return await_fd(loop, fd, EPOLLOUT, id, e);
 }

@@ -41,6 +41,7 @@ static const struct {
     {"orrery.core.loop", orr_open_loop, 0},
     {"orrery.core.proc", orr_open_proc, 0},
     {"orrery.core.term", orr_open_term, 0},
+    {"orrery.core.sock", orr_open_sock, 0},
 };
 
 int luaopen_cjson(lua_State *L);

@@ -186,6 +186,7 @@
 ---@field timer fun(self, seconds: number): integer      one shot; event { kind = "timer", id }
 ---@field signal fun(self, name: string): integer?, orrery.Err?   "INT", "TERM", "HUP", "WINCH", "TSTP", "CONT"; event { kind = "signal", id, name }
 ---@field readable fun(self, fd: integer): integer?, orrery.Err?  one shot; event { kind = "readable", id }
+---@field writable fun(self, fd: integer): integer?, orrery.Err?  one shot, as readable: a connection was made, or failed
 ---@field watch fun(self, dir: string): integer?, orrery.Err?     event { kind = "change", id, name }
 ---@field spawn fun(self, spec: core.Spawn): core.Child?, orrery.Err?
 ---@field forget fun(self, id: integer)                  cancels a timer, signal, readable, watch
@@ -236,6 +237,19 @@
 ---@field quote fun(word: string): string     as one shell word
 ---@field warden fun(): boolean               is a warden above this process?
 ---@field chdir fun(dir: string): true?, orrery.Err?   for -C only, before anything else has begun
+
+--- orrery.core.sock (main): questions to servers, without blocking. Hosts are addresses or
+--- "localhost". After dial wait with loop:writable(sock:fd()), then ask connected(). send and
+--- recv return "EBUSY" when they would block; recv returns "" at the end.
+---@class core.sock
+---@field free_port fun(): integer?, orrery.Err?   a TCP port nobody listens on now
+---@field dial fun(host: string, port: integer): core.Sock?, orrery.Err?
+---@class core.Sock
+---@field fd fun(self): integer
+---@field connected fun(self): true?, orrery.Err?
+---@field send fun(self, bytes: string): integer?, orrery.Err?
+---@field recv fun(self): string?, orrery.Err?
+---@field close fun(self)
 
 --- orrery.core.store (workers too): blobs and records that outlive runs.
 ---@class core.store

@@ -233,7 +233,7 @@
 ---@class orrery.kernel.loop
 ---@field new fun(core?: core.Loop): orrery.Loop   core: kernel.virtual.new() for virtual time
 ---@field await fun(what: integer|orrery.Signal, timeout?: number): core.Event|any, "timeout"?   inside a task only; integer: the id of a core event (child, timer, pool job)
----@field child fun(spec: core.Spawn, on_output?: fun(stream: integer, data: string)): core.Event?, orrery.Err?   spawns and awaits its exit; cancelled: ends the tree first
+---@field child fun(spec: core.Spawn, on_output?: fun(stream: integer, data: string), on_start?: fun(child: core.Child)): core.Event?, orrery.Err?   spawns and awaits its exit; cancelled: ends the tree first
 ---@field job fun(f: function, args: any[], opts?: table): { ok: boolean, value: any, error: table, facts: table }   on a worker; cancelled: ended first
 ---@field sleep fun(seconds: number)
 ---@field pause fun()                      lets others run, then goes on
@@ -442,6 +442,7 @@
 ---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
 ---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls
 ---| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string, tty?: boolean }
+---| { ev: "service_ready", id: string, port?: integer, seconds?: number, kept?: boolean }   between its step_started and step_finished; kept: it was up
 ---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written
 ---| { ev: "step_retry", id: string, attempt: integer, class: string, message: string, delay: number }
 ---| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string }[], error?: table, attempts: integer, allowed?: boolean }

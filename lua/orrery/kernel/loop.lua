@@ -297,10 +297,11 @@ end
 --- cancelled meanwhile, the whole tree is ended and waited for first.
 ---@param spec core.Spawn
 ---@param on_output? fun(stream: integer, data: string) with spec.live
+---@param on_start? fun(child: core.Child)
 ---@return core.Event?
 ---@return orrery.Err?
-function loop.child(spec, on_output)
-  return started.child(loop, spec, on_output)
+function loop.child(spec, on_output, on_start)
+  return started.child(loop, spec, on_output, on_start)
 end
 
 --- Runs a Lua function on a worker and waits for it: { ok, value, error, facts }.
@@ -437,9 +438,7 @@ end
 
 --- Runs fn() whenever nothing is ready; true says that it made something ready.
 ---@param fn fun(): boolean?
-function Loop:on_idle(fn)
-  self.idlers[#self.idlers + 1] = fn
-end
+function Loop:on_idle(fn) self.idlers[#self.idlers + 1] = fn end
 
 --- Calls fn(event) at each event of an id nobody awaits: a system signal, a watch.
 ---@param id integer

@@ -12,9 +12,10 @@ end
 ---@param loop table kernel.loop
 ---@param spec core.Spawn
 ---@param on_output? fun(stream: integer, data: string)
+---@param on_start? fun(child: core.Child)
 ---@return core.Event?
 ---@return orrery.Err?
-function started.child(loop, spec, on_output)
+function started.child(loop, spec, on_output, on_start)
   local task = loop.current("child")
   task:check()
   local self = task.loop
@@ -23,6 +24,7 @@ function started.child(loop, spec, on_output)
   local id = child.id
   self.children[id] = child
   if on_output then self.outputs[id] = on_output end
+  if on_start then on_start(child) end
   if self.killing then child:kill(how(self)) end
   local ok, event = pcall(loop.await, id)
   if ok then return event end

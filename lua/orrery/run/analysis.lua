@@ -103,7 +103,7 @@ function HANDLERS:step_finished(ev)
   counts[ev.status] = (counts[ev.status] or 0) + 1
   if ev.cached then counts.cached = counts.cached + 1 else counts.ran = counts.ran + 1 end
   if not IDLE[u.kind or ev.kind] then self.work = self.work + seconds end
-  ended(self, u, seconds)
+  ended(self, u, (u.kind or ev.kind) == "service" and 0 or seconds)
 end
 
 function HANDLERS:step_skipped(ev)

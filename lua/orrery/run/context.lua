@@ -68,6 +68,7 @@ function context.new(run, step, attempt)
     step = { id = step.id },
     run = { id = run.id },
     services = run.services,
+    port = step.kind == "service" and "{{port}}" or nil,
   }, ctx_mt)
 end
 

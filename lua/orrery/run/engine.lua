@@ -18,6 +18,7 @@ local resume = require("orrery.run.resume")
 local runs = require("orrery.run.runs")
 local scheduler = require("orrery.run.scheduler")
 local selection = require("orrery.run.selection")
+local services = require("orrery.run.services")
 local slots = require("orrery.run.slots")
 local state = require("orrery.run.state")
 local still = require("orrery.run.still")
@@ -77,7 +78,7 @@ local function new_run(wf, opts)
     workflow = wf, root = wf.root, values = wf.values, opts = opts, results = {}, conditions = {},
     config = opts.config or {}, args = opts.args or {}, process_env = environ.process(),
     exec = opts.exec or require("orrery.run.exec"), random = math.random, secrets = {},
-    services = {}, prefix = "", always = {}, why = {}, moved = {},
+    prefix = "", always = {}, why = {}, moved = {}, hosts = opts.services,
     still = still.new(),
   }, Run)
   run.dotenv = Run.dotenv_of(wf)
@@ -329,7 +330,9 @@ local function main(run, chosen)
       .. "give one in orrery.lua or with --resources %s=N"):format(name, name) })
   end
   listen(run)
-  local record = conclude(run, run.scheduler:run_all())
+  local top = run.scheduler:run_all()
+  services.close(run)
+  local record = conclude(run, top)
   save_registry(run)
   unchecked.announce(run)
   report(run, record)

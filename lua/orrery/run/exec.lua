@@ -17,6 +17,7 @@ local loop = require("orrery.kernel.loop")
 local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local retry = require("orrery.run.retry")
+local services = require("orrery.run.services")
 local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
@@ -162,7 +163,18 @@ local function one_try(run, step, attempt, feedback)
   hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
   if hit then return job, hit end
   if attempt == 1 then warn_missing(run, step, job) end
-  return job, nil, attempts.run(run, step, job)
+  local loan <close> = services.borrow(run, step, job)
+  if loan and loan.bad then return job, loan:blocked(run, step) end
+  local result, came = attempts.run(run, step, job)
+  if loan then loan:blame(result) end
+  return job, nil, result, came
+end
+
+-- A service is only taken in: who needs it starts it.
+local function offer(run, step)
+  local job = jobs.prepare(run, step, 1, {})
+  jobs.key(run, step, job)
+  return services.offer(run, step, job)
 end
 
 -- Until the next attempt. The place and the resources of the step are free meanwhile.
@@ -204,7 +216,7 @@ function exec.step(run, step)
       return { ok = false, status = "skipped", outputs = {}, seconds = 0, attempts = 0 }
     end
   end
-  local good, result = pcall(run_attempts, run, step)
+  local good, result = pcall(step.kind == "service" and offer or run_attempts, run, step)
   if good then
     if result.ok then temp.release(run, step) end
     return result

@@ -148,6 +148,13 @@ function Group:unit_ended(node, result)
   if self.hungry then self:hunger() end
 end
 
+--- A unit that had ended well has failed after all: a service.
+---@param node orrery.Node
+function Group:overturned(node)
+  note_failure(self, node, node.result)
+  self:nudge()
+end
+
 --- Ends the group from outside: nothing new starts, what runs is cancelled.
 ---@param why string
 function Group:close(why)

@@ -8,6 +8,7 @@ local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
 local proc = require("orrery.core.proc")
 local schemakeys = require("orrery.run.schemakeys")
+local services = require("orrery.run.services")
 
 local manifest = {}
 
@@ -63,8 +64,9 @@ function manifest.result_digest(r)
 end
 
 local function needs_of(run, step)
-  if #step.needs == 0 then return nil end
-  local out = {}
+  local lent = services.digests(run, step)
+  if #step.needs == 0 then return lent end
+  local out = lent or {}
   for _, id in ipairs(step.needs) do
     if not (step.implied and step.implied[id]) and not (step.control and step.control[id]) then
       out[id] = manifest.result_digest(run.results[id])

@@ -5,6 +5,7 @@ local history = require("orrery.run.history")
 local load = require("orrery.model.load")
 local loop = require("orrery.kernel.loop")
 local scheduler = require("orrery.run.scheduler")
+local services = require("orrery.run.services")
 
 local nested = {}
 
@@ -38,8 +39,9 @@ end
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@param wf orrery.Workflow
+---@param lent? orrery.Service[] services its steps use
 ---@return orrery.Run
-function nested.derive(run, step, wf)
+function nested.derive(run, step, wf, lent)
   local depth = (run.depth or 0) + 1
   if depth > nested.DEPTH then
     errors.raise("workflow", ("%s: workflows nest deeper than %d; does one contain itself?")
@@ -48,6 +50,7 @@ function nested.derive(run, step, wf)
   return setmetatable({ workflow = wf, values = wf.values, results = {}, conditions = {},
     why = {}, moved = {}, outermost = run.outermost or run.workflow.name,
     owners = false, opts = inner_opts(run.opts), depth = depth, modules = false, body_done = false,
+    lent = lent or false,
     prefix = run.prefix .. step.id .. "/", journal = run.journal:under(step.id .. "/"),
     history = history.open(run.index, wf.name), dotenv = run.dotenv_of(wf) }, { __index = run })
 end
@@ -85,9 +88,10 @@ end
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@param wf orrery.Workflow
+---@param lent? orrery.Service[] services its steps use
 ---@return table came { value, error, waiting }
-function nested.run(run, step, wf)
-  local sub = nested.derive(run, step, wf)
+function nested.run(run, step, wf, lent)
+  local sub = nested.derive(run, step, wf, lent)
   sub.scheduler = scheduler.new(sub)
   announce(sub)
   local task = run.loop:task(step.id, sub.scheduler.run_all, sub.scheduler)
@@ -95,8 +99,10 @@ function nested.run(run, step, wf)
     if task.done then return end
     sub.scheduler.top.g:close("cancelled")
     loop.shielded(task.wait, task)
+    services.close(sub)
   end })
   local ok, top = task:wait()
+  services.close(sub)
   if not ok then error(top, 0) end
   if top.ok then return { value = run.result_of(sub) } end
   if top.waiting then return { waiting = true } end

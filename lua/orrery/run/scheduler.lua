@@ -13,6 +13,7 @@ local group = require("orrery.run.group")
 local loop = require("orrery.kernel.loop")
 local priority = require("orrery.run.priority")
 local results = require("orrery.run.results")
+local services = require("orrery.run.services")
 local temp = require("orrery.run.temp")
 
 local scheduler = {}
@@ -123,6 +124,7 @@ function scheduler.new(run, selection)
     link(self, node, node.unit.after, "afters")
   end
   priority.assign(self)
+  services.plan(self)
   return self
 end
 
@@ -173,6 +175,7 @@ local function process(self, node)
     if owner.left == 0 then self:finished(owner, results.of_members(owner)) end
   end
   if node.ended then node.ended:set(result) end
+  if self.book then services.ended(self, node) end
   local cause, why
   if node.outs then cause, why = results.blocks(node.id, result) end
   for _, d in ipairs(node.outs or {}) do release_dependant(self, d, cause, why) end
@@ -199,6 +202,16 @@ function Scheduler:finished(node, result)
     process(self, next_node)
   end
   work.first, work.last, work.busy = 1, 0, false
+end
+
+--- A service failed after its step had ended well, and its result says so now: the group it
+--- belongs to hears of it, or the nearest around that still runs.
+---@param node orrery.Node
+function Scheduler.overturn(_, node)
+  local g = node.home
+  if g and not g.over then g.passed = g.passed - 1 end
+  while g and g.over do g = g.parent end
+  if g and node.result.status == "failed" and not node.result.allowed then g:overturned(node) end
 end
 
 --- A unit that is not to run, with its members.

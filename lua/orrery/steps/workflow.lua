@@ -13,11 +13,11 @@ end
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@param _ table prepared
----@param job { ctx: table }
+---@param job { ctx: table, lent?: orrery.Service[] }
 ---@return table came
 function workflow.execute(run, step, _, job)
   local wf = nested.load(run, step, job.ctx.with)
-  local came = nested.run(run, step, wf)
+  local came = nested.run(run, step, wf, job.lent)
   came.stdout, came.stderr = "", ""
   return came
 end

@@ -52,6 +52,7 @@ end
 local function output_of(self, step, e)
   if self.streamed[e.id] or self.how == "quiet" or step.cached == "clean" then return "" end
   if self.how == "errors" and step.status ~= "failed" then return "" end
+  if step.kind == "service" and step.status == "ok" and not self.verbose then return "" end
   local text = ended(text_of(self, e, "stdout")) .. ended(text_of(self, e, "stderr"))
   self.shown = { [e.id] = true }
   return self.how == "prefix" and prefixed(self, e.id, text) or text
@@ -105,6 +106,15 @@ end
 function on.step_skipped(self, e)
   if self.how == "quiet" or (e.why ~= "when" and not self.verbose) then return end
   write(self, line.of(self.state.steps[e.id], self.paint) .. "\n")
+end
+
+-- "ready      db  on port 41234 in 0.3 s"
+function on.service_ready(self, e)
+  if self.how == "quiet" then return end
+  local notes = { e.port and "on port " .. e.port, e.kept and "up since an earlier run"
+    or "in " .. words.seconds(e.seconds or 0) }
+  write(self, ("%s %s  %s\n"):format(self.paint("cyan", ("%-10s"):format("ready")), e.id,
+    self.paint("dim", table.concat(notes, e.port and " " or "", e.port and 1 or 2))))
 end
 
 function on.step_retry(self, e)

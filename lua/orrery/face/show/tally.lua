@@ -106,6 +106,11 @@ function on.step_skipped(s, e)
   finish(s, step)
 end
 
+function on.service_ready(s, e)
+  local step = step_of(s, e.id)
+  step.port, step.ready_after, step.kept = e.port, e.seconds, e.kept
+end
+
 function on.step_retry(s, e)
   step_of(s, e.id).retried = e
 end
