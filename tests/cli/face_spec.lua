@@ -203,7 +203,7 @@ describe("looking back", function()
     again = { args = "log fails", stdout = { "some output", "!trouble" }, stderr = "trouble" } })
 
   it("explains", t { args = "run site", again = { args = "explain make",
-    stdout = "make  ok: first run" } })
+    stdout = { "make\n  last run (just now): ok", ": first run\n" } } })
 
   it("knows what a run produced", t { args = "run site", again = { args = "artifact",
     stdout = "out.txt@v1", again = { args = "artifact show out.txt", stdout = "digest" } } })

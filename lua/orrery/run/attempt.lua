@@ -139,6 +139,7 @@ local function store_result(run, step, job, result, came)
     unkept = "it uses " .. came.impure
     result.reason = ("%s; not remembered: %s"):format(result.reason, unkept)
   end
+  result.full = full
   note_last(run, step, job, full, came.facts, unkept)
 end
 

@@ -42,11 +42,20 @@ end
 local function case(out, s, step)
   local head = "    <testcase" .. attribute("classname", class_of(s, step))
     .. attribute("name", step.id) .. attribute("time", number(step.seconds))
-  if step.status == "ok" or step.allowed then
+  local passed = step.status == "ok" or step.allowed
+  if passed and not step.reason then
     out[#out + 1] = head .. "/>"
     return
   end
   out[#out + 1] = head .. ">"
+  if step.reason then
+    out[#out + 1] = "      <properties><property" .. attribute("name", "reason")
+      .. attribute("value", step.reason) .. "/></properties>"
+  end
+  if passed then
+    out[#out + 1] = "    </testcase>"
+    return
+  end
   if step.status == "failed" then
     local err = step.error or {}
     out[#out + 1] = "      <failure" .. attribute("message", errors.text(err.message or "failed"))

@@ -31,7 +31,7 @@ local function notes(step)
   if step.status == "failed" or step.status == "cancelled" then
     local err = step.error
     out[#out + 1] = err and words.brief(err.message or "", 120) or nil
-  elseif not step.cached and step.reason and step.reason ~= "" then
+  elseif step.reason and step.reason ~= "" then
     out[#out + 1] = step.reason
   end
   if (step.attempts or 1) > 1 then out[#out + 1] = ("%d attempts"):format(step.attempts) end

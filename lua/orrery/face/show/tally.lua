@@ -5,7 +5,7 @@ local tally = {}
 
 --- An empty state.
 ---@param opts? { dir?: string, texts?: boolean } dir: where the logs of a finished run are;
----  texts: keep the output of every step
+---  texts: keep the output of every step, and all reasons
 ---@return table
 function tally.new(opts)
   return { dir = opts and opts.dir, texts = opts and opts.texts, plan = {}, planned = {},
@@ -77,6 +77,7 @@ function on.step_started(s, e)
   local step = step_of(s, e.id)
   step.begun, step.attempt, step.cmd, step.reason = e.t or s.now, e.attempt, e.cmd, e.reason
   step.kind, step.tty = e.kind or step.kind, e.tty
+  if s.texts then step.reasons = e.why end
   if not s.running[e.id] then s.started[#s.started + 1] = step end
   s.running[e.id] = step
 end
