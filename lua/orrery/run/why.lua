@@ -127,7 +127,7 @@ local function best_of(run, reasons)
 end
 
 local said = { first = "%s ran for the first time", forced = "%s was forced",
-  always = "%s always runs", off = "%s ran without the cache" }
+  always = "%s always runs", failed = "%s failed the last time", off = "%s ran without the cache" }
 
 local function link(id, r)
   local pattern = said[r.kind]
