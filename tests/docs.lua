@@ -77,6 +77,7 @@ function docs.normal(line)
   line = line:gsub("%d%d%d%d%-%d%d%-%d%d[T ]%d%d:%d%d[:%d%.]*Z?", "DATE")
   line = line:gsub("%d+%.?%d* m?s%f[^%w]", "TIME"):gsub("%d+m %d+s", "TIME")
   line = line:gsub("%d%d%d%d%d%d%d%d%-?%d*%-%x%x%x%x+", "RUN")
+  line = line:gsub("%f[%w]m%w%w%w%w%w%w%w%-%x%x%x%x%f[^%w]", "RUN")
   -- what the times decide: how much was saved, and the longest path, if there was one
   line = line:gsub(", saved TIME", ""):gsub(" · critical path .*", ""):gsub("seg/[%x-]+", "SEG")
   return (line:gsub("%s+", " "):gsub(" $", ""))

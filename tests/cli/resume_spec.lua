@@ -30,9 +30,9 @@ local function killed(args, after)
 end
 
 describe("a run that was killed", function()
-  it("is shown as unfinished; resume repeats nothing that finished", cli.run {
+  it("is shown as crashed; resume repeats nothing that finished", cli.run {
     files = { ["workflows/w.lua"] = four },
-    shell = killed("-p who=me -j1", "$orrery runs"), stdout = { "unfinished" },
+    shell = killed("-p who=me -j1", "poll '$orrery runs | grep crashed'"), stdout = "crashed",
     after = function(dir) counts(dir, { pure = 1, each = 1, slow = 1, last = 0 }) end,
     again = { args = "resume", stdout = { "ok         slow", "ok         last" }, after = function(dir)
       counts(dir, { pure = 1, each = 1, slow = 2, last = 1, aside = 1 })
@@ -73,8 +73,8 @@ describe("a run that was killed", function()
     shell = killed("-j1", [[
       j=$(ls .orrery/runs/*/journal.jsonl)
       printf '{"ev":"step_finished","id":"slow","status":"o' >> $j
-      $orrery runs; $orrery runs show; $orrery resume]]),
-    stdout = "unfinished",
+      poll '$orrery runs | grep crashed'; $orrery runs show; $orrery resume]]),
+    stdout = { "crashed", "did not finish" },
     after = function(dir)
       counts(dir, { pure = 1, each = 1, slow = 2, last = 1 })
       assert.equal(1, runs.journals(dir)[1].torn)

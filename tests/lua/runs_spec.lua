@@ -33,7 +33,7 @@ describe("runs", function()
     local new = past(root, 1500000000, '{"ev":"step_started","t":3}')
     local list = runs.list(root)
     assert.are.same({ new, old }, { list[1].id, list[2].id })
-    assert.are.equal("unfinished", list[1].status)
+    assert.are.equal("crashed", list[1].status)
     assert.are.same({ "failed", 1, 2.5, "w" },
       { list[2].status, list[2].code, list[2].seconds, list[2].workflow })
     assert.are.equal(1, #runs.list(root, 1))

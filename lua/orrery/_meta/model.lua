@@ -402,6 +402,7 @@
 ---@field strict? boolean
 ---@field sequential_fallback? boolean
 ---@field yes? boolean|string[]
+---@field ask? fun(run: orrery.Run, q: table): boolean?, string?   asks a person at the terminal, suspended: yes or no, and who; nil: no answer
 ---@field resume? string                  run id to continue
 ---@field sinks fun(event: orrery.JournalEvent)[]   live displays; the journal itself is always written; they keep no event
 ---@field config? orrery.Config
@@ -420,7 +421,7 @@
 ---@field id string
 ---@field dir string
 ---@field code integer                    exit code
----@field status "ok"|"failed"|"interrupted"|"waiting"|"refused"
+---@field status "ok"|"failed"|"interrupted"|"waiting"|"refused"|"running"|"crashed"   the last two of a run that has no end (run.states)
 ---@field steps table<string, orrery.Result>
 ---@field results table<string, orrery.Result>   groups too
 ---@field failed string[]
@@ -435,6 +436,27 @@
 ---@field critical { seconds: number, path: string[] }
 ---@field counts { ok: integer, failed: integer, skipped: integer, cancelled: integer, cached: integer, ran: integer }
 
+--- A question to a person (run.approval); decisions are lines of runs/<id>/decisions.jsonl.
+---@class orrery.Question
+---@field question string
+---@field show? string[]
+---@field purpose "answer"|"result"|"retry"   may it go on; shall what was made count; again?
+---@field timeout? number
+---@field named? boolean                  -y has to name the step
+---@field fresh? boolean                  earlier answers do not count
+---@field came? table                     what was made and waits
+---@class orrery.Decision
+---@field id string
+---@field key string                      the question's: the digests of what the step needs
+---@field verdict "approved"|"rejected"
+---@field by string
+---@field reason? string
+---@field wall number
+---@class orrery.Questions                of the resumed runs, by decisions.name
+---@field asked table<string, table>
+---@field decided table<string, orrery.Decision>
+---@field steps table<string, true>       ids that asked anything
+
 --- The journal: .orrery/runs/<id>/journal.jsonl. Every line: v (1), t (seconds since the
 --- run began, 6 digits), ev, and the fields below. Large texts are in logs/<n>.
 ---@alias orrery.JournalEvent
@@ -445,8 +467,10 @@
 ---| { ev: "service_ready", id: string, port?: integer, seconds?: number, kept?: boolean }   between its step_started and step_finished; kept: it was up
 ---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written
 ---| { ev: "step_retry", id: string, attempt: integer, class: string, message: string, delay: number }
----| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string }[], error?: table, attempts: integer, allowed?: boolean }
+---| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string, mode: integer, link?: string }[], set?: table, full?: string, error?: table, attempts: integer, allowed?: boolean }
 ---| { ev: "step_skipped", id: string, why: "when"|"failed"|"stopped"|"filtered"|"waiting", cause?: string }
+---| { ev: "approval_asked", id: string, kind: string, key: string, question: string, show?: string[], purpose: "answer"|"result"|"retry", wall: number, ends?: number, occurrence?: integer, value?: any, outputs?: table[], stdout?: string, stderr?: string }   wall: first asked; with purpose "result" what was made and waits
+---| { ev: "approval_decided", id: string, key: string, verdict: "approved"|"rejected", by: string, reason?: string, wall: number }
 ---| { ev: "hits", ids: string[] }                                    clean steps, folded
 ---| { ev: "group_finished", id: string, status: string, policy: string, passed: integer, failed: integer, skipped: integer, winner?: string }
 ---| { ev: "artifact", id: string, name: string, step: string, path?: string, type?: string, digest?: string, version: integer }

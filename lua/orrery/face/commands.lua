@@ -9,6 +9,8 @@ local files = { init = "begin" }
 commands.list = {
   { "Run", { "run", "run a workflow, or steps of it" },
     { "resume", "go on with a run that did not finish" },
+    { "approve", "yes to what a run waits for" },
+    { "reject", "no to it" },
     { "exec", "run one command, remembered by its inputs" } },
   { "Look", { "list", "the workflows and their steps" },
     { "show", "a workflow or step in detail" },

@@ -95,18 +95,44 @@ function displays.new(c, opts)
   self.plain = plain.new({ state = self.state, write = write, complain = complain,
     paint = color.painter(c.opts.color, fd), verbose = c.opts.verbose,
     how = how == "live" and "group" or how })
+  self.ask = not (opts and opts.dir) and require("orrery.face.ask").on(self,
+    muting(c.try, fd), fd) or nil
   self.wants_output = how == "prefix" or how == "group" or how == "live" or self.events ~= nil
   return self
+end
+
+local function show(self, e)
+  tally.add(self.state, e)
+  if self.live then self.live:before(e) end
+  self.plain(e)
+  if self.live then self.live:refresh() end
 end
 
 --- The sink for the engine.
 ---@param e orrery.JournalEvent
 function Displays:event(e)
   if self.events then self.events(e) end
-  tally.add(self.state, e)
-  if self.live then self.live:before(e) end
-  self.plain(e)
-  if self.live then self.live:refresh() end
+  if self.held then
+    local copy = {} -- an event is the journal's to change
+    for k, v in pairs(e) do copy[k] = v end
+    self.held[#self.held + 1] = copy
+    return
+  end
+  show(self, e)
+end
+
+--- Writes nothing until release: a question stands on the terminal.
+function Displays:hold()
+  self.held = self.held or {}
+  if self.live then self.live:hide(true) end
+end
+
+--- Shows what came meanwhile.
+function Displays:release()
+  local held = self.held or {}
+  self.held = nil
+  if self.live then self.live:hide(false) end
+  for _, e in ipairs(held) do show(self, e) end
 end
 
 --- Gives displays that move a clock.
@@ -125,6 +151,7 @@ end
 
 --- Writes what is written at the end: reports to files, the document to stdout.
 function Displays:close()
+  if self.held then self:release() end
   if self.events_file then self.events_file:close() end
   for _, name in ipairs(files) do
     local path = self.c.opts[name]

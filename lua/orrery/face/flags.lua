@@ -48,7 +48,7 @@ flags.all = {
   out = { takes = "PATH", many = true, help = "an output" },
   env = { takes = "NAME", many = true, help = "a variable the command depends on" },
   run = { takes = "RUN", help = "which run: an id, a part of one, or last" },
-  by = { takes = "NAME", help = "who decides" },
+  by = { takes = "NAME", help = "who decides (default: you)" },
   reason = { takes = "TEXT", help = "why" },
   type = { takes = "TYPE", help = "only of this type" },
   step = { takes = "STEP", help = "only of this step" },

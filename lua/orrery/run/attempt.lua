@@ -1,4 +1,5 @@
 -- One attempt that really executes: clear what is stale, execute, collect, gate, store.
+local approval = require("orrery.run.approval")
 local artifacts = require("orrery.run.artifacts")
 local cacheable = require("orrery.run.cacheable")
 local depfile = require("orrery.run.depfile")
@@ -7,10 +8,12 @@ local fs = require("orrery.core.fs")
 local gate = require("orrery.run.gate")
 local inputs = require("orrery.run.inputs")
 local jobs = require("orrery.run.job")
+local key = require("orrery.run.key")
 local last = require("orrery.run.last")
 local locks = require("orrery.run.locks")
 local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
+local recorded = require("orrery.run.recorded")
 local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
@@ -114,24 +117,37 @@ local function note_last(run, step, job, full, facts, unkept)
   end
 end
 
+-- Puts the result into the memo; its full key, or what changed meanwhile.
+local function remember(run, step, job, result, came)
+  local changed = moved(run, job, came.set, came.began)
+  if changed then
+    run.journal:emit({ ev = "message", level = "warning", id = step.id,
+      text = ("%s: %s changed while it ran; the result stands, but is not remembered")
+        :format(step.id, changed) })
+    return nil, changed
+  end
+  local set = jobs.dynamic(step) and (came.set or {}) or nil
+  local full, bad = memo.store(run, step, job.base, set, {
+    exit = result.exit, value = result.value, stdout = result.stdout, stderr = result.stderr,
+    outputs = came.facts, seconds = result.seconds, manifest = job.manifest,
+    digest = result.digest, set = came.set }, { ttl = job.ttl or job.kind.ttl,
+    store = job.store })
+  if not full then run:cache_trouble(bad) end
+  return full
+end
+
+-- What a call read that the memo does not know: with it, a resumed run knows whether the
+-- result still holds.
+local function note_reads(run, step, job, came)
+  came.reads = came.set or {}
+  came.full = key.full(job.base, recorded.facts(run, step, came.reads))
+end
+
 local function store_result(run, step, job, result, came)
   local _, may_write = cacheable.mode(run)
-  local full, unkept
+  local full, changed, unkept
   if job.pure and may_write and not came.impure then
-    local changed = moved(run, job, came.set, came.began)
-    if changed then
-      run.journal:emit({ ev = "message", level = "warning", id = step.id,
-        text = ("%s: %s changed while it ran; the result stands, but is not remembered")
-          :format(step.id, changed) })
-    else
-      local bad
-      full, bad = memo.store(run, step, job.base, jobs.dynamic(step) and (came.set or {}) or nil, {
-        exit = result.exit, value = result.value, stdout = result.stdout, stderr = result.stderr,
-        outputs = came.facts, seconds = result.seconds, manifest = job.manifest,
-        digest = result.digest, set = came.set }, { ttl = job.ttl or job.kind.ttl,
-        store = job.store })
-      if not full then run:cache_trouble(bad) end
-    end
+    full, changed = remember(run, step, job, result, came)
     unkept = changed and changed .. " changed while it ran"
   elseif job.pure and not may_write then
     unkept = run.opts.cache == "ro" and "the cache was only read" or "the cache was off"
@@ -140,6 +156,9 @@ local function store_result(run, step, job, result, came)
     result.reason = ("%s; not remembered: %s"):format(result.reason, unkept)
   end
   result.full = full
+  if job.pure and not full and not changed and jobs.dynamic(step) then
+    note_reads(run, step, job, came)
+  end
   note_last(run, step, job, full, came.facts, unkept)
 end
 
@@ -177,6 +196,17 @@ end
 -- Kinds that launch nothing themselves.
 local OUTER = { workflow = true, body = true, service = true, approve = true }
 
+-- What the kind came to, in a checkout that is ready for it.
+local function execute(run, step, job)
+  local bad = make_parents(run, job)
+  local lost = not bad and temp.put_back(run, job.files)
+  if lost then bad = { class = "inputs", message = "a temporary input is lost: " .. lost } end
+  if bad then return { error = bad, stdout = "", stderr = "" } end
+  clear_outputs(run, step, job)
+  still.over(run)
+  return job.kind.execute(run, step, job.prepared, job)
+end
+
 --- One attempt that really executes. Raises code "budget" when it would pass the budget.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -194,27 +224,20 @@ function attempt.run(run, step, job)
     why = why.listed(reasons) })
   local t0 = sys.mono()
   local began = sys.wall()
-  local came
   local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
-  local bad = make_parents(run, job)
-  local lost = not bad and temp.put_back(run, job.files)
-  if lost then bad = { class = "inputs", message = "a temporary input is lost: " .. lost } end
-  if bad then
-    came = { error = bad, stdout = "", stderr = "" }
-  else
-    clear_outputs(run, step, job)
-    still.over(run)
-    came = job.kind.execute(run, step, job.prepared, job)
-  end
+  local came = execute(run, step, job)
   came.began = began
   still.over(run)
   settle(run, step, job, came)
+  if came.asks and not came.error then
+    came.error = approval.of_result(run, step, job, came)
+  end
   env_note(run, job, came)
   local err = came.error
   local result = outcome.result(step, job, {
     status = err and (err.class == "cancelled" and "cancelled" or "failed") or "ok",
     value = came.value, exit = came.exit, stdout = came.stdout, stderr = came.stderr,
-    outputs = outcome.paths(step, came.facts, job), error = err, reason = reason,
+    outputs = outcome.paths(step, came.facts, job), error = err, reason = came.said or reason,
     seconds = outcome.seconds(sys.mono() - t0), usage = came.usage })
   if err then
     err.place = err.place or step.place
@@ -222,7 +245,8 @@ function attempt.run(run, step, job)
       last.failed(run, step, err.message, job.manifest)
     end
   else
-    result.digest = outcome.digest(run, step, came.facts, came.value, job.base)
+    result.digest = came.digest
+      or outcome.digest(run, step, came.facts, came.value, job.base)
     store_result(run, step, job, result, came)
     outcome.register(run, step, came.facts)
   end
@@ -230,6 +254,23 @@ function attempt.run(run, step, job)
     run.journal:emit({ ev = "message", level = "warning", text = step.id .. ": " .. came.note })
   end
   return result, came
+end
+
+--- A refused result that a person takes as it is: it counts in this run, and is not
+--- remembered for others.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param job table
+---@param result orrery.Result
+---@param came table
+---@return orrery.Result
+function attempt.accept(run, step, job, result, came)
+  came.error, result.error = nil, nil
+  result.ok, result.status, result.allowed = true, "ok", nil
+  result.outputs = outcome.paths(step, came.facts, job)
+  result.digest = outcome.digest(run, step, came.facts, came.value, job.base)
+  outcome.register(run, step, came.facts)
+  return result
 end
 
 return attempt

@@ -5,6 +5,7 @@
 -- Calls are known by the scope they are made in: the body, or one item of w:parallel.
 -- A scope numbers its ids, so that they are the same in the next run, and knows the call
 -- before, for that is an edge of the run's critical path.
+local approval = require("orrery.run.approval")
 local build = require("orrery.model.build")
 local check = require("orrery.kernel.check")
 local clauses = require("orrery.model.clauses")
@@ -48,6 +49,13 @@ local function leave(scope, sched)
   for node in pairs(scope.running) do loop.shielded(sched.wait, sched, node) end
 end
 
+-- A scope that waits for an approval does so for good: a body that catches the error makes no
+-- further call, so that nothing happens which the answer might have forbidden.
+local function wait_for(scope, id)
+  scope.waits = scope.waits or id
+  errors.raise("waiting", scope.waits .. " waits for an approval", { class = "waiting" })
+end
+
 -- Calls fn with the running task in this scope.
 local function within(scope, sched, fn, ...)
   local task = loop.current("body")
@@ -57,7 +65,9 @@ local function within(scope, sched, fn, ...)
     leave(scope, sched)
     task.scope = before
   end })
-  return fn(...)
+  local value = fn(...)
+  if scope.waits then wait_for(scope) end
+  return value
 end
 
 ---------------------------------------------------------------------------
@@ -74,7 +84,9 @@ local function enter(w, verb)
   local own = inside[w]
   if not own then errors.raise("usage", ("%suse a colon: w:%s(…)"):format(here(), verb)) end
   local task = loop.current("w:" .. verb)
-  return own, task.scope or own.scope
+  local scope = task.scope or own.scope
+  if scope.waits then wait_for(scope) end
+  return own, scope
 end
 
 local function new_step(own, id, given, fields, at)
@@ -106,11 +118,9 @@ local function await(own, scope, node)
   return result
 end
 
-local function raise(node, result)
+local function raise(scope, node, result)
+  if result.waiting then wait_for(scope, node.id) end
   local e = result.error or { class = result.status, message = result.status }
-  if result.waiting then
-    errors.raise("waiting", node.id .. " waits for approval", { class = "waiting" })
-  end
   errors.raise(e.class or "failed", ("%s: %s"):format(node.id, e.message or "failed"),
     { class = e.class, step = node.id, result = result, place = node.unit.place })
 end
@@ -123,7 +133,7 @@ local function call(own, scope, id, fields)
   own.sched:begin(node)
   local result = await(own, scope, node)
   local by_condition = result.status == "skipped" and not result.waiting
-  if not result.ok and not result.allowed and not by_condition then raise(node, result) end
+  if not result.ok and not result.allowed and not by_condition then raise(scope, node, result) end
   return result
 end
 
@@ -182,11 +192,11 @@ local function perform_item(own, node)
   own.run.journal:emit({ ev = "step_started", id = item.id, attempt = 1, kind = "body" })
   local ok, value = loop.try(within, scope, own.sched, item.fn, item.item, item.position)
   local result
+  if not ok and approval.is_waiting(value) then return approval.waits(own.run, item, value) end
   if ok then
     result = { ok = true, status = "ok", value = value, outputs = {}, attempts = 1 }
   else
     result = results.failure(value, errors.is(value) and value.class or nil)
-    result.waiting = value.code == "waiting" or nil
   end
   result.seconds = own.run.loop:now() - t0
   own.run.journal:finished(item, result)
@@ -256,7 +266,7 @@ function W:parallel(name, items, fn, opts)
   for _, m in ipairs(node.members) do own.sched:ready(m) end
   local result = await(own, scope, node)
   if not result.ok and (opts.policy or result.waiting or result.status == "cancelled") then
-    raise(node, result)
+    raise(scope, node, result)
   end
   return result
 end

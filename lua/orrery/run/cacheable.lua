@@ -50,7 +50,8 @@ end
 
 local function named(list, id)
   for _, glob in ipairs(list) do
-    if glob == id or id:find(selection.pattern(glob)) then return true end
+    local whole = id:match("^(.-)%[.*%]$") -- of a member of a fan-out
+    if glob == id or glob == whole or id:find(selection.pattern(glob)) then return true end
   end
   return false
 end

@@ -7,9 +7,11 @@ Calls.__index = Calls
 
 --- The calls of a run; `past` are those of the runs it resumes.
 ---@param past? table<string, table<integer, function>> key → occurrence → reads the result
+---@param questions? orrery.Questions what these asked people, and what was decided
 ---@return orrery.Calls
-function calls.new(past)
-  return setmetatable({ past = past or {}, seen = {}, any = past ~= nil }, Calls)
+function calls.new(past, questions)
+  return setmetatable({ past = past or {}, seen = {}, any = past ~= nil,
+    questions = questions }, Calls)
 end
 
 --- Counts a call of this key.

@@ -21,6 +21,7 @@ local selection = require("orrery.run.selection")
 local services = require("orrery.run.services")
 local slots = require("orrery.run.slots")
 local state = require("orrery.run.state")
+local states = require("orrery.run.states")
 local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local template = require("orrery.model.template")
@@ -104,8 +105,13 @@ end
 local function open(wf, opts)
   local run = new_run(wf, opts)
   state.prepare(run.root)
-  run.id, run.dir = runs.create(run.root)
+  run.locks = lock.open(run.root .. "/.orrery/lock")
   run.loop = opts.loop or loop.new(opts.core)
+  if opts.resume then
+    run.claim = run.loop:run(run.loop:task("claim", states.claim, run.locks, opts.resume))
+  end
+  run.id, run.dir = runs.create(run.root)
+  run.held = states.hold(run.locks, run.id)
   run.analysis = analysis.new()
   local sinks = { function(ev) run.analysis:take(ev) end }
   table.move(opts.sinks or {}, 1, #(opts.sinks or {}), 2, sinks)
@@ -117,7 +123,6 @@ local function open(wf, opts)
     end
   end
   run.index = state.index(run.root)
-  run.locks = lock.open(run.root .. "/.orrery/lock")
   open_store(run)
   run.registry = registry.new()
   run.history = history.open(run.index, wf.name)
@@ -145,6 +150,7 @@ end
 
 local function announce_start(run)
   local wf, opts = run.workflow, run.opts
+  states.move(run, "running")
   run.journal:emit({ ev = "run_started", run = run.id, workflow = wf.name, file = wf.file,
     root = wf.root, params = wf.values, jobs = run.slots.jobs, steps = #run.scheduler.linked,
     version = sys.version, argv = opts.argv or {}, wall = sys.wall(), pid = sys.pid(),
@@ -284,6 +290,7 @@ local function report(run, record)
   run.analysis.wall = run.loop:now() - run.journal.began
   local r = run.analysis:report()
   record.report, record.seconds = r, r.wall
+  states.move(run, record.status)
   run.journal:emit({ ev = "run_finished", status = record.status, code = record.code,
     wall = r.wall, work = r.work, saved = r.saved, critical = r.critical, counts = r.counts,
     result = record.result, errors = #record.errors > 0 and record.errors or nil })

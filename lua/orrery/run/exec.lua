@@ -4,6 +4,7 @@
 --   → gate → store → result
 --
 -- It suspends wherever it must wait, and says what happens to the journal.
+local approval = require("orrery.run.approval")
 local attempts = require("orrery.run.attempt")
 local cacheable = require("orrery.run.cacheable")
 local conditions = require("orrery.run.conditions")
@@ -16,6 +17,7 @@ local locks = require("orrery.run.locks")
 local loop = require("orrery.kernel.loop")
 local memo = require("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
+local recall = require("orrery.run.recall")
 local retry = require("orrery.run.retry")
 local services = require("orrery.run.services")
 local still = require("orrery.run.still")
@@ -68,37 +70,6 @@ local function lookup(run, step, job)
   return record and use_record(run, step, job, record, full)
 end
 
--- Never taken over as a whole: their inner steps are.
-local OUTER = { workflow = true, body = true, service = true }
-
-local function in_place(run, facts)
-  for _, o in ipairs(facts or {}) do
-    if o.digest and run.index:digest(run.root .. "/" .. o.path) ~= o.digest then return false end
-  end
-  return true
-end
-
--- These answer to how this run goes, not to how the resumed one went.
-local function cleans_up(step)
-  return step.final or step.status_word
-end
-
--- What the run that is being resumed finished under the same key and occurrence, also when
--- it is never remembered across runs. What reads more than its key says is left to the memo.
-local function recall(run, step, job)
-  local calls = run.calls
-  if not calls or OUTER[step.kind] then return nil end
-  job.occurrence = calls:enter(job.base)
-  if job.forced or cleans_up(step) or (job.pure and jobs.dynamic(step)) then return nil end
-  local old = calls:recall(job.base, job.occurrence)
-  if not old or not in_place(run, old.facts) then return nil end
-  local result = outcome.result(step, job, { value = old.value, exit = old.exit,
-    stdout = old.stdout, stderr = old.stderr, cached = "resumed",
-    outputs = outcome.paths(step, old.facts or {}, job),
-    digest = old.digest, seconds = 0 })
-  return outcome.finish(run, step, job, result, { facts = old.facts })
-end
-
 -- A failure before anything could be executed: a template, a condition, a function that
 -- cannot travel.
 local function failed_early(run, step, came, attempt)
@@ -123,10 +94,7 @@ local function next_try(run, step, job, came, turn)
     return retry.delay(step.retry, turn.tries - 1, run.random, err.retry_after), err.message
   end
   local other = job.kind.take_over and job.kind.take_over(run, step, came)
-  if not other then
-    if job.kind.gave_up then job.kind.gave_up(step, err) end
-    return nil
-  end
+  if not other then return nil end
   turn.tries = math.huge
   return 0, ("%s; %s takes over"):format(err.message, other)
 end
@@ -160,7 +128,7 @@ local function one_try(run, step, attempt, feedback)
   -- Another process may be at the same key: wait for it, then look again.
   local _ <close> = job.pure and cacheable.mode(run) and not job.forced
     and locks.key(run, step, job.base) or nil
-  hit = attempt == 1 and (lookup(run, step, job) or recall(run, step, job))
+  hit = attempt == 1 and (lookup(run, step, job) or recall.find(run, step, job))
   if hit then return job, hit end
   if attempt == 1 then warn_missing(run, step, job) end
   local loan <close> = services.borrow(run, step, job)
@@ -184,13 +152,26 @@ local function pause(run, step, seconds, attempt)
   if seconds > 0 then loop.await(run.loop.core:timer(seconds)) end
 end
 
+-- A failure that is final, unless the step wants a person to decide: again, or as it is.
+local function last_word(run, step, job, result, came)
+  if not (job.kind.escalates and job.kind.escalates(step, came.error)) then return nil end
+  local word = approval.escalate(run, step, job, came)
+  if word == "again" then return 0, "a person wants it tried again" end
+  if word == "accepted" then return nil, nil, attempts.accept(run, step, job, result, came) end
+  result.error = came.error
+end
+
 local function run_attempts(run, step)
   local feedback, attempt, turn = {}, 1, { tries = 1 }
   while true do
     local job, hit, result, came = one_try(run, step, attempt, feedback)
     if hit then return hit end
-    local wait, text
+    local wait, text, taken
     if result.error then wait, text = next_try(run, step, job, came, turn) end
+    if result.error and not wait then
+      wait, text, taken = last_word(run, step, job, result, came)
+      if taken then return outcome.finish(run, step, job, taken, came) end
+    end
     if not wait then return outcome.finish(run, step, job, result, came) end
     run.journal:emit({ ev = "step_retry", id = step.id, attempt = attempt,
       class = result.error.class, message = text, delay = wait })
@@ -224,6 +205,7 @@ function exec.step(run, step)
   if type(result) == "table" and (result.code == "cancelled" or result.code == "ECANCELLED") then
     error(result, 0)
   end
+  if approval.is_waiting(result) then return approval.waits(run, step, result) end
   return failed_early(run, step, result)
 end
 

@@ -14,7 +14,7 @@ local time = require("orrery.time")
 local job = {}
 
 local kinds = { run = true, call = true, skill = true, agent = true, workflow = true,
-  body = true, service = true }
+  body = true, service = true, approve = true }
 
 local function kind_of(step)
   if not kinds[step.kind] then

@@ -272,7 +272,8 @@ function journal.result(dir, ev)
     exit = ev.exit, stdout = journal.text(dir, ev, "stdout"),
     stderr = journal.text(dir, ev, "stderr"), outputs = paths, facts = ev.outputs,
     error = ev.error, key = ev.key, occurrence = ev.occurrence, digest = ev.digest,
-    reason = ev.reason, seconds = ev.seconds, attempts = ev.attempts, allowed = ev.allowed }
+    reason = ev.reason, seconds = ev.seconds, attempts = ev.attempts, allowed = ev.allowed,
+    set = ev.set, full = ev.full }
 end
 
 return journal

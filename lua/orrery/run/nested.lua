@@ -89,7 +89,7 @@ end
 ---@param step orrery.Step
 ---@param wf orrery.Workflow
 ---@param lent? orrery.Service[] services its steps use
----@return table came { value, error, waiting }
+---@return table came { value, error }; raises code "waiting" when one of its steps waits
 function nested.run(run, step, wf, lent)
   local sub = nested.derive(run, step, wf, lent)
   sub.scheduler = scheduler.new(sub)
@@ -105,7 +105,9 @@ function nested.run(run, step, wf, lent)
   services.close(sub)
   if not ok then error(top, 0) end
   if top.ok then return { value = run.result_of(sub) } end
-  if top.waiting then return { waiting = true } end
+  if top.waiting then
+    errors.raise("waiting", step.id .. " waits for an approval", { class = "waiting" })
+  end
   return { error = failure(sub, top) }
 end
 

@@ -34,6 +34,18 @@ function outcome.paths(step, record_outputs, job)
   return paths
 end
 
+--- Facts of outputs as the journal has them; nil when there are none.
+---@param facts table[]?
+---@return table[]?
+function outcome.files(facts)
+  if not facts or #facts == 0 then return nil end
+  local out = {}
+  for i, o in ipairs(facts) do
+    out[i] = { path = o.path, digest = o.digest, mode = o.mode, link = o.link }
+  end
+  return out
+end
+
 --- Registers outputs as artifacts of the run.
 function outcome.register(run, step, outputs)
   local registry = run.registry
@@ -64,11 +76,6 @@ function outcome.finish(run, step, job, result, came)
     run.journal:hit(step.id, result.full)
     return result
   end
-  local outputs
-  if came.facts and #came.facts > 0 then
-    outputs = {}
-    for i, o in ipairs(came.facts) do outputs[i] = { path = o.path, digest = o.digest } end
-  end
   run.journal:emit({ ev = "step_finished", id = step.id, kind = step.kind,
     occurrence = result.occurrence, status = result.status, cached = result.cached,
     exit = result.exit, signal = came.signal, cpu = came.cpu, rss = came.rss,
@@ -76,8 +83,8 @@ function outcome.finish(run, step, job, result, came)
     full = result.full ~= result.key and result.full or nil, digest = result.digest,
     reason = result.reason,
     stdout = result.stdout, stderr = result.stderr, value = result.value,
-    outputs = outputs, error = result.error, attempts = job.attempt,
-    allowed = result.allowed })
+    outputs = outcome.files(came.facts), error = result.error, attempts = job.attempt,
+    allowed = result.allowed, set = came.reads, full = came.full })
   return result
 end
 

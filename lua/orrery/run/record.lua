@@ -47,7 +47,7 @@ function on.run_finished(r, e)
 end
 
 --- The record of a run by id, part of one, or "last". Of one that did not end, the status is
---- "unfinished". Raises code "usage" when there is no such run, "state" when its journal
+--- "crashed". Raises code "usage" when there is no such run, "state" when its journal
 --- cannot be read.
 ---@param name string
 ---@param root string
@@ -57,7 +57,7 @@ function record.open(name, root)
   local id, why = runs.find(root, name)
   if not id then errors.raise("usage", why) end
   local r = setmetatable({ id = id, dir = runs.dir(root) .. "/" .. id, steps = {}, results = {},
-    failed = {}, errors = {}, status = "unfinished" }, { __name = "orrery.run_record" })
+    failed = {}, errors = {}, status = "crashed" }, { __name = "orrery.run_record" })
   local events, err = journal.read(r.dir .. "/journal.jsonl")
   if not events then
     errors.raise("state", ("run %s cannot be read: %s"):format(id, errors.text(err)))

@@ -1,6 +1,7 @@
 -- Resuming: what a run finished, read from its journal, also when it was killed in the
 -- middle of a line. A run that was itself a resumption hands on what it took over.
 local calls = require("orrery.run.calls")
+local decisions = require("orrery.run.decisions")
 local errors = require("orrery.kernel.errors")
 local journal = require("orrery.run.journal")
 local runs = require("orrery.run.runs")
@@ -15,14 +16,43 @@ local function note(past, key, occurrence, read)
   if not past[key][occurrence] then past[key][occurrence] = read end
 end
 
--- Adds the finished calls of one run; older runs never overrule newer ones.
-local function take(past, dir, events)
+local function reader(old, ev)
+  return function()
+    local r = journal.result(old.dir, ev)
+    r.run, r.dir = old.id, old.dir
+    return r
+  end
+end
+
+-- What a run asked people. It is first asked in the oldest run; what it made is newest.
+local function take_question(questions, old, ev)
+  local name = decisions.name(ev.id, ev.key)
+  local q = questions.asked[name]
+  if not q then
+    q = { id = ev.id, key = ev.key, question = ev.question, show = ev.show,
+      purpose = ev.purpose, read = reader(old, ev) }
+    questions.asked[name] = q
+  end
+  q.wall = math.min(q.wall or ev.wall, ev.wall)
+  questions.steps[ev.id] = true
+end
+
+-- Adds the finished calls and the questions of one run; older runs never overrule newer.
+local function take(past, questions, old)
   local seen = {}
-  for _, ev in ipairs(events) do
+  for name, d in pairs(decisions.read(old.dir)) do
+    questions.decided[name] = questions.decided[name] or d
+  end
+  for _, ev in ipairs(old.events) do
     if ev.ev == "step_finished" and ev.status == "ok" and ev.key then
       local n = ev.occurrence or (seen[ev.key] or 0) + 1
       seen[ev.key] = math.max(n, seen[ev.key] or 0)
-      note(past, ev.key, n, function() return journal.result(dir, ev) end)
+      note(past, ev.key, n, reader(old, ev))
+    elseif ev.ev == "approval_asked" and ev.key then
+      take_question(questions, old, ev)
+    elseif ev.ev == "approval_decided" and ev.key then
+      local name = decisions.name(ev.id, ev.key)
+      questions.decided[name] = questions.decided[name] or ev
     end
   end
 end
@@ -55,17 +85,18 @@ end
 ---@return orrery.Calls
 function resume.calls(root, id)
   local past, at = {}, id
+  local questions = { asked = {}, decided = {}, steps = {} }
   for _ = 1, CHAIN do
     local ok, old = pcall(resume.open, root, at)
     if not ok then
       if at == id then error(old, 0) end
       break -- an older one was pruned
     end
-    take(past, old.dir, old.events)
+    take(past, questions, old)
     at = old.resumed
     if not at then break end
   end
-  return calls.new(past)
+  return calls.new(past, questions)
 end
 
 return resume

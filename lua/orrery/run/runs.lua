@@ -3,6 +3,7 @@
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
+local states = require("orrery.run.states")
 local sys = require("orrery.core.sys")
 
 local runs = {}
@@ -134,7 +135,7 @@ function runs.summary(root, id)
   local first, last = first_event(path) or {}, last_event(path) or {}
   local over = last.ev == "run_finished"
   return { id = id, dir = dir, wall = first.wall or runs.time_of(id), workflow = first.workflow,
-    params = first.params, resumed = first.resumed, status = over and last.status or "unfinished",
+    params = first.params, resumed = first.resumed, status = states.of(root, id, first, last),
     code = over and last.code or nil, seconds = over and last.wall or last.t }
 end
 
@@ -151,11 +152,25 @@ function runs.list(root, limit)
   return out
 end
 
+--- The run that went on last with a run, or with one that went on with it; else itself.
+---@param root string
+---@param id string
+---@return string
+function runs.tip(root, id)
+  local ids, at = runs.ids(root), id
+  for i = #ids, 1, -1 do -- the oldest first
+    local first = ids[i] > at and first_event(runs.dir(root) .. "/" .. ids[i] .. "/journal.jsonl")
+    if first and first.resumed == at then at = ids[i] end
+  end
+  return at
+end
+
 local function may_go(root, id, age)
   local last = last_event(runs.dir(root) .. "/" .. id .. "/journal.jsonl")
   local over = last and last.ev == "run_finished"
   if over and last.status == "waiting" then return age > runs.DAYS * 24 * 3600 end
-  return over or age > GRACE
+  if over then return true end
+  return age > GRACE and states.of(root, id, nil, last) == "crashed"
 end
 
 --- Removes what is too many or too old; never a run that may still be going on.

@@ -145,7 +145,7 @@ end
 local function release_dependant(self, node, cause, why)
   if node.result then return end
   node.waits = node.waits - 1
-  if cause and not asks_to_run(node.unit) then
+  if cause and (why == "waiting" or not asks_to_run(node.unit)) then
     self:skip(node, why, cause)
   elseif node.waits == 0 then
     became_ready(node)
@@ -177,9 +177,10 @@ local function process(self, node)
   if node.ended then node.ended:set(result) end
   if self.book then services.ended(self, node) end
   local cause, why
-  if node.outs then cause, why = results.blocks(node.id, result) end
+  if node.outs or node.afters then cause, why = results.blocks(node.id, result) end
   for _, d in ipairs(node.outs or {}) do release_dependant(self, d, cause, why) end
-  for _, d in ipairs(node.afters or {}) do release_dependant(self, d) end
+  if why ~= "waiting" then cause, why = nil, nil end -- what waits has not come to its end
+  for _, d in ipairs(node.afters or {}) do release_dependant(self, d, cause, why) end
 end
 
 --- A unit has its result. What follows is worked off here, without recursion.

@@ -143,15 +143,13 @@ function agent.take_over(run, step, came)
   return turn.role
 end
 
---- Says what the workflow wants done about a failure that is final.
+--- Does the workflow want a person to decide about a failure that is final?
 ---@param step orrery.Step
 ---@param err table
-function agent.gave_up(step, err)
+---@return boolean
+function agent.escalates(step, err)
   local wish = step.agent_io and step.agent_io.on_failure
-  if wish == "escalate_to_human" and not final[err.class] then
-    err.hint = err.hint or ("escalate_to_human: decide yourself, change what it reads, then "
-      .. "orrery resume")
-  end
+  return wish == "escalate_to_human" and not final[err.class]
 end
 
 return agent

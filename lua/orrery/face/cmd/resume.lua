@@ -5,6 +5,9 @@ local errors = require("orrery.kernel.errors")
 local load = require("orrery.model.load")
 local past = require("orrery.face.past")
 local run = require("orrery.face.cmd.run")
+local runs = require("orrery.run.runs")
+local selection = require("orrery.run.selection")
+local sorted = require("orrery.kernel.sorted")
 local target = require("orrery.face.target")
 
 local resume = {}
@@ -12,12 +15,14 @@ local resume = {}
 resume.usage = "orrery resume [RUN]"
 resume.about = [[
 Goes on with a run that failed, was interrupted or waits: what it finished is not repeated,
-even what is never remembered. --force=STEP repeats a step all the same.]]
-resume.flags = { "jobs", "keep-going", "quiet", "verbose", "yes", "force", "cache", "agent",
+even what is never remembered. --force=STEP repeats a step all the same, --from=STEP that step
+and all that depends on it. What asked for an approval goes on when it was given.]]
+resume.flags = { "from", "jobs", "keep-going", "quiet", "verbose", "yes", "force", "cache", "agent",
   "timeout", "budget", "resources", "json", "events", "junit", "trace", "summary", "output",
   "timestamps", "param" }
 resume.examples = { { "orrery resume", "the last run" },
-  { "orrery resume 7f3c --force=deploy", "that run, deploying again" } }
+  { "orrery resume 7f3c --force=deploy", "that run, deploying again" },
+  { "orrery resume --from=3.5", "step 3.5 again, and what depends on it" } }
 
 -- The first run of that name in a chain of resumptions knows what was asked for.
 local function started(before)
@@ -42,14 +47,31 @@ local function file_of(e, before)
     and "it was a single command; give it again" or ("%s is not there any more"):format(e.file)))
 end
 
+-- The run to go on with: the last of those that went on with the one that is named.
+local function find(c, root)
+  local id = past.id(root, c.words[1])
+  local tip = runs.tip(root, id)
+  if tip ~= id then
+    c.err(("run %s was gone on with; this goes on with run %s\n"):format(id, tip))
+  end
+  return past.open(root, tip), runs.summary(root, tip).status
+end
+
+-- What --from=STEP repeats: the step and all that depends on it.
+local function repeated(wf, step, force)
+  if force == true then return true end
+  local list = table.move(force or {}, 1, #(force or {}), 1, {})
+  for id in sorted.pairs(selection.of(wf, { from = step })) do list[#list + 1] = id end
+  return list
+end
+
 --- Loads the run's workflow again and goes on.
 ---@param c table the invocation
 ---@return integer
 function resume.main(c)
   local root = target.root()
-  local before = past.open(root, c.words[1])
-  local last = before.events[#before.events]
-  if last and last.ev == "run_finished" and last.code == 0 then
+  local before, status = find(c, root)
+  if status == "ok" and not c.opts.from then
     c.err(("run %s finished well; there is nothing to resume\n"):format(before.id))
     return 0
   end
@@ -60,6 +82,7 @@ function resume.main(c)
   local options = run.options(c, e.targets or {})
   options.config, options.resume = conf, before.id
   options.only, options.from = e.only, e.from
+  if c.opts.from then options.force = repeated(wf, c.opts.from, options.force) end
   options.args = c.rest or e.args or {}
   return run.go(c, wf, options)
 end

@@ -113,6 +113,7 @@ function run.go(c, wf, options)
   local loop <close> = require("orrery.kernel.loop").new()
   displays:attach(loop)
   options.loop, options.live, options.argv = loop, displays.wants_output, c.argv
+  options.ask = displays.ask
   if not c.opts.quiet then report_warnings(c, wf) end
   local record = require("orrery.run.engine").run(wf, options)
   displays:close()

@@ -9,6 +9,7 @@ local past = require("orrery.face.past")
 local store = require("orrery.run.runs")
 local sys = require("orrery.core.sys")
 local target = require("orrery.face.target")
+local waiting = require("orrery.run.waiting")
 local words = require("orrery.face.words")
 
 local runs = {}
@@ -33,12 +34,27 @@ local function list(c)
   end
   local rows = {}
   for i, r in ipairs(entries) do
-    rows[i] = { r.id, r.workflow or "?", r.status, r.seconds and words.seconds(r.seconds) or "",
+    local tip = r.status ~= "ok" and store.tip(root, r.id) or r.id
+    local status = tip ~= r.id and r.status .. " → " .. tip or r.status
+    rows[i] = { r.id, r.workflow or "?", status, r.seconds and words.seconds(r.seconds) or "",
       r.wall and words.ago(now - r.wall) or "" }
   end
   for _, line in ipairs(words.columns(rows)) do c.out(line .. "\n") end
   if #rows == 0 then c.err("there is no run yet\n") end
   return 0
+end
+
+-- What people said since to the questions of a run that waits.
+local function decided(c, run)
+  for _, q in ipairs(waiting.of(run.dir, run.events)) do
+    local d = q.decision
+    if d and not d.ev then
+      c.out(("%s was %s by %s%s; orrery resume %s goes on with it\n"):format(q.id, d.verdict,
+        d.by or "somebody", d.reason and " (" .. d.reason .. ")" or "", run.id))
+    elseif not d and waiting.is_over(q) then
+      c.out(("%s: the time for an answer is over\n"):format(q.id))
+    end
+  end
 end
 
 local function show(c, name)
@@ -50,8 +66,11 @@ local function show(c, name)
       words.count(run.damaged, "line")))
   end
   if not shown.state.finished and not c.opts.json then
-    c.out(("run %s did not finish; orrery resume %s goes on with it\n"):format(run.id, run.id))
+    local status = store.summary(target.root(), run.id).status
+    c.out(status == "running" and ("run %s is still running\n"):format(run.id)
+      or ("run %s did not finish; orrery resume %s goes on with it\n"):format(run.id, run.id))
   end
+  if not c.opts.json then decided(c, run) end
   shown:close()
   return 0
 end

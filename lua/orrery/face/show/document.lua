@@ -1,6 +1,7 @@
 -- A run as one JSON document, for --json and runs show --json.
 local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")
+local sorted = require("orrery.kernel.sorted")
 local tally = require("orrery.face.show.tally")
 
 local document = {}
@@ -16,6 +17,15 @@ local function step_of(s, step)
   return out
 end
 
+-- The open questions, by step.
+local function waiting(s)
+  local out = pack.array({})
+  for id, q in sorted.pairs(s.questions) do
+    out[#out + 1] = { id = id, question = q.question, show = q.show, ends = q.ends }
+  end
+  return out
+end
+
 --- The document as a table.
 ---@param s table a tally
 ---@return table
@@ -28,9 +38,9 @@ function document.of(s)
     messages[i] = { level = m.level, text = m.text, place = m.place, hint = m.hint }
   end
   return { v = 1, run = run.run, workflow = run.workflow, file = run.file, params = run.params,
-    status = f.status or "unfinished", code = f.code, result = f.result, errors = f.errors,
+    status = f.status or "crashed", code = f.code, result = f.result, errors = f.errors,
     seconds = f.wall, work = f.work, saved = f.saved, critical = f.critical, counts = s.counts,
-    steps = steps, failed = failed, messages = messages }
+    steps = steps, failed = failed, messages = messages, waiting = waiting(s) }
 end
 
 --- The document as text.

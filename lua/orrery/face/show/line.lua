@@ -4,13 +4,15 @@ local words = require("orrery.face.words")
 local line = {}
 
 local colors = { ok = "green", ["up to date"] = "dim", restored = "cyan", failed = "red",
-  skipped = "yellow", cancelled = "yellow", allowed = "yellow", ["not started"] = "yellow" }
+  skipped = "yellow", waiting = "yellow", cancelled = "yellow", allowed = "yellow",
+  ["not started"] = "yellow" }
 
 --- What a step came to, in a word.
 ---@param step table of a tally
 ---@return string
 function line.word(step)
   if step.status == "failed" and step.allowed then return "allowed" end
+  if step.why == "waiting" then return "waiting" end
   if step.cached == "clean" then return "up to date" end
   if step.cached then return "restored" end
   return step.status or "running"

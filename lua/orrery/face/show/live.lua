@@ -86,6 +86,7 @@ local function footer(self)
 end
 
 local function hidden(self)
+  if self.away then return true end
   if not self.epoch or self.over or self.clock() - self.epoch < PATIENCE then return true end
   for _, step in pairs(self.state.running) do
     if step.tty then return true end
@@ -113,6 +114,14 @@ function Live:aside(fn)
   self.drawn = false
   fn()
   put(self, "")
+end
+
+--- Takes the footer away while something stands on the terminal; or lets it come back.
+---@param away boolean
+function Live:hide(away)
+  if away and self.drawn then self.raw(ERASE) end
+  if away then self.drawn = false end
+  self.away = away
 end
 
 --- Takes one event, after the tally and before the lines it causes.

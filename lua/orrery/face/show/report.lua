@@ -39,7 +39,9 @@ local function skipped_by(s)
   local by = {}
   for _, id in ipairs(s.order) do
     local step = s.steps[id]
-    if step.status == "skipped" and step.why ~= "when" and step.why ~= "filtered" then
+    local told = step.why == "when" or step.why == "filtered"
+      or (step.why == "waiting" and not step.cause)
+    if step.status == "skipped" and not told then
       local key = step.cause or ""
       by[key] = by[key] or {}
       table.insert(by[key], id)
@@ -111,6 +113,7 @@ local function counted(s)
   add(c.ran, "ran")
   add(c.failed, "failed")
   add(c.allowed, "failed but allowed to")
+  add(c.waiting, "waiting")
   add(c.skipped, "skipped")
   add(c.cancelled, "cancelled")
   add(left, "not started")
@@ -134,8 +137,21 @@ local function times(f)
   return text
 end
 
-local endings = { interrupted = "interrupted: orrery resume goes on with it",
-  waiting = "waiting for an approval: orrery approve RUN STEP, then orrery resume" }
+local function interrupted() return "interrupted: orrery resume goes on with it" end
+
+-- The open questions, and the commands to type.
+local function waiting(s)
+  local out, id = { "waiting for an approval:" }, s.run and s.run.run or "RUN"
+  for step, q in require("orrery.kernel.sorted").pairs(s.questions) do
+    out[#out + 1] = ("  %s: %s"):format(step, words.brief(q.question, 200))
+    out[#out + 1] = ("    orrery approve %s %s    (or: orrery reject %s %s)"):format(id, step, id,
+      step)
+  end
+  out[#out + 1] = ("  then: orrery resume %s"):format(id)
+  return table.concat(out, "\n")
+end
+
+local endings = { interrupted = interrupted, waiting = waiting }
 
 --- The last lines of a run: counts, times, critical path.
 ---@param s table a tally with its run_finished
@@ -158,7 +174,7 @@ function report.summary(s)
       words.seconds(critical.seconds))
   end
   local text = table.concat(parts, " · ")
-  return endings[f.status] and endings[f.status] .. "\n" .. text or text
+  return endings[f.status] and endings[f.status](s) .. "\n" .. text or text
 end
 
 return report

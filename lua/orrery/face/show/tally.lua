@@ -10,8 +10,9 @@ local tally = {}
 function tally.new(opts)
   return { dir = opts and opts.dir, texts = opts and opts.texts, plan = {}, planned = {},
     steps = {}, order = {}, running = {}, started = {}, messages = {}, groups = {}, artifacts = {},
-    fans = {}, clean = {}, total = 0, done = 0, now = 0,
-    counts = { ran = 0, hit = 0, clean = 0, failed = 0, allowed = 0, skipped = 0, cancelled = 0 } }
+    fans = {}, clean = {}, questions = {}, total = 0, done = 0, now = 0,
+    counts = { ran = 0, hit = 0, clean = 0, failed = 0, allowed = 0, skipped = 0, cancelled = 0,
+      waiting = 0 } }
 end
 
 local function step_of(s, id)
@@ -37,7 +38,8 @@ local function count(s, step)
   elseif step.status == "failed" and step.allowed then
     c.allowed = c.allowed + 1
   else
-    c[step.status] = (c[step.status] or 0) + 1
+    local how = step.why == "waiting" and "waiting" or step.status
+    c[how] = (c[how] or 0) + 1
   end
 end
 
@@ -115,6 +117,9 @@ end
 function on.step_retry(s, e)
   step_of(s, e.id).retried = e
 end
+
+function on.approval_asked(s, e) s.questions[e.id] = e end
+function on.approval_decided(s, e) s.questions[e.id] = nil end
 
 function on.hits(s, e)
   s.clean[#s.clean + 1] = e.ids

@@ -32,7 +32,7 @@ end
 
 --- Reads the answer out of an ended command's output.
 ---@param came table of steps.run
----@return table came with value, usage, error
+---@return table came with value, usage, error, asks
 ---@usage answer.take({ stdout = '{"status":"ok","value":1}', exit = 0 }).value --> 1
 function answer.take(came)
   local doc, log = split(came.stdout or "")
@@ -42,8 +42,7 @@ function answer.take(came)
   if doc.status == "failed" or (came.error and type(doc.error) == "table") then
     came.error = failure(doc)
   elseif doc.status == "needs_approval" then
-    came.error = { class = "approval", message = "the agent asks for approval: "
-      .. text_of(doc.value, "see its log") }
+    came.asks = "the agent asks for approval: " .. text_of(doc.value, "see its log")
   elseif doc.status ~= nil and doc.status ~= "ok" then
     came.error = { class = "agent", message = ("the agent answered status '%s'; it is ok, failed "
       .. "or needs_approval"):format(tostring(doc.status)) }
