@@ -148,3 +148,96 @@ describe("a run that failed", function()
     end },
   })
 end)
+
+describe("a finished call that is not remembered across runs", function()
+  local clock = workflow [[
+    o.step "now" { call = function()
+      local f = assert(io.open("calls", "a")) f:write("x\n") f:close()
+      local g = assert(io.open("read.txt")) local text = g:read("a") g:close()
+      return os.time() .. text
+    end, cache = { ttl = nil } },
+    o.step "late" { needs = "now", run = "test -e go; echo {{results.now.value}} > got" } ]]
+
+  it("because it uses the clock, is not repeated by resume", cli.run {
+    files = { ["workflows/w.lua"] = clock, ["read.txt"] = "1" }, args = "run w", code = 1,
+    again = { shell = "touch go; $orrery resume", stdout = "restored   now",
+      after = function(dir) counts(dir, { calls = 1 }) end } })
+
+  it("is repeated when a file it read is another", cli.run {
+    files = { ["workflows/w.lua"] = clock, ["read.txt"] = "1" }, args = "run w", code = 1,
+    again = { shell = "touch go; echo 2 > read.txt; $orrery resume", stdout = "ok         now",
+      after = function(dir) counts(dir, { calls = 2 }) end } })
+
+  it("because the cache is off, is not repeated by resume", cli.run {
+    files = { ["workflows/w.lua"] = clock:gsub("os.time%(%) %.%.", ""), ["read.txt"] = "1" },
+    args = "run w --cache=off", code = 1,
+    again = { shell = "touch go; $orrery resume --cache=off", stdout = "restored   now",
+      after = function(dir) counts(dir, { calls = 1 }) end } })
+end)
+
+describe("agents by command", function()
+  local agents = [[
+name: chain
+steps:
+  - step: 0.5
+    agent: one
+    task: first
+    outputs: [a.json]
+  - step: 3
+    agent: two
+    inputs: [a.json (from step 0.5)]
+    outputs: [b.json]
+  - step: 3.5
+    agent: three
+    inputs: [b.json (from step 3)]
+    outputs: [c.json]
+  - step: 4
+    agent: four
+    inputs: [c.json (from step 3.5)]
+    outputs: [d.json]
+]]
+  local agent = [[#!/bin/sh
+doc=$(cat); role=$(echo "$doc" | sed -E 's/.*"role": ?"([a-z]*)".*/\1/'); echo c >> calls-$role
+case $role in
+one) out=a;; two) out=b; test -e $ORRERY_ARTIFACTS/a.json || exit 5;; three) out=c;; four) out=d;; esac
+if [ "$role" = "$(cat stop 2>/dev/null)" ]; then echo > started; exec sleep 1000; fi
+echo '{"n":1}' > $ORRERY_ARTIFACTS/$out.json
+]]
+  local function files(stop)
+    return { ["workflows/chain.yaml"] = agents, ["ag.sh"] = agent, stop = stop }
+  end
+  local function calls(one, two, three, four)
+    return function(dir)
+      counts(dir, { ["calls-one"] = one, ["calls-two"] = two, ["calls-three"] = three,
+        ["calls-four"] = four })
+    end
+  end
+
+  for _, at in ipairs { { "one", 2, 1, 1, 1 }, { "three", 1, 1, 2, 1 }, { "four", 1, 1, 1, 2 } } do
+    it("are not called again after kill -9 while " .. at[1] .. " works, but for that one", cli.run {
+      files = files(at[1]), shell = SHELL .. [[start run chain --agent ./ag.sh; await started
+        kill -9 $pid; wait $pid 2>/dev/null; rm stop; $orrery resume --agent ./ag.sh]],
+      after = calls(at[2], at[3], at[4], at[5]) })
+  end
+
+  it("are called again from the step that --from names, a fractional one too", cli.run {
+    files = files(), args = "run chain --agent ./ag.sh", after = calls(1, 1, 1, 1),
+    again = { args = "resume --from=3.5 --agent ./ag.sh", after = calls(1, 1, 2, 2),
+      again = { args = "resume --from=9.9 --agent ./ag.sh", code = 2, stderr = "no step '9.9'",
+        after = calls(1, 1, 2, 2) } } })
+
+  it("hand on their files to the run that goes on", cli.run {
+    files = files("four"), shell = SHELL .. [[start run chain --agent ./ag.sh; await started
+      kill -TERM $pid; wait $pid; rm stop; $orrery resume --agent ./ag.sh && ls .orrery/runs/*/artifacts]],
+    stdout = { "a.json", "d.json" }, after = calls(1, 1, 1, 2) })
+end)
+
+describe("two that go on with one run at a time", function()
+  it("are one too many", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "a" { run = "echo a >> a" },
+      o.step "b" { needs = "a", run = "test -e go; echo b > started; until test -e end; do sleep 0.02; done" } ]] },
+    args = "run w", code = 1, again = { shell = SHELL .. [[touch go; first=$(ls .orrery/runs)
+      start resume; await started; $orrery resume $first; echo "code $?"; touch end; wait $pid]],
+      stdout = "code 5", stderr = "is still running", after = function(dir) counts(dir, { a = 1 }) end } })
+end)

@@ -140,7 +140,7 @@ end
 -- result still holds.
 local function note_reads(run, step, job, came)
   came.reads = came.set or {}
-  came.full = key.full(job.base, recorded.facts(run, step, came.reads))
+  came.set_key = key.full(job.base, recorded.facts(run, step, came.reads))
 end
 
 local function store_result(run, step, job, result, came)

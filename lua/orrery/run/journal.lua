@@ -273,7 +273,7 @@ function journal.result(dir, ev)
     stderr = journal.text(dir, ev, "stderr"), outputs = paths, facts = ev.outputs,
     error = ev.error, key = ev.key, occurrence = ev.occurrence, digest = ev.digest,
     reason = ev.reason, seconds = ev.seconds, attempts = ev.attempts, allowed = ev.allowed,
-    set = ev.set, full = ev.full }
+    set = ev.set, set_key = ev.set_key, full = ev.full }
 end
 
 return journal

@@ -68,8 +68,8 @@ end
 -- is found there.
 local function reads_the_same(run, step, job, past)
   if not (job.pure and jobs.dynamic(step)) then return true end
-  return past.full ~= nil
-    and key.full(job.base, recorded.facts(run, step, past.set or {})) == past.full
+  return past.set_key ~= nil
+    and key.full(job.base, recorded.facts(run, step, past.set or {})) == past.set_key
 end
 
 local function finish(run, step, job, came)
