@@ -206,10 +206,10 @@ echo '{"n":1}' > $ORRERY_ARTIFACTS/$out.json
   local function files(stop)
     return { ["workflows/chain.yaml"] = agents, ["ag.sh"] = agent, stop = stop }
   end
-  local function calls(one, two, three, four)
+  local function calls(one, two, three, last)
     return function(dir)
       counts(dir, { ["calls-one"] = one, ["calls-two"] = two, ["calls-three"] = three,
-        ["calls-four"] = four })
+        ["calls-four"] = last })
     end
   end
 
