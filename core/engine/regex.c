@@ -44,11 +44,11 @@ static size_t origin(const struct orr_buf *places, size_t out)
 }
 
 static int compile(struct orr_regex *r, const char *pattern, size_t n,
-                   struct orr_buf *text, struct orr_buf *places,
+                   int lines, struct orr_buf *text, struct orr_buf *places,
                    struct orr_err *e)
 {
-    const uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY |
-                             PCRE2_MATCH_UNSET_BACKREF |
+    const uint32_t options = (lines ? PCRE2_MULTILINE : 0) | PCRE2_UTF |
+                             PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF |
                              PCRE2_ALLOW_EMPTY_CLASS | PCRE2_MATCH_INVALID_UTF;
     size_t at = 0;
     const char *why = NULL;
@@ -65,7 +65,7 @@ static int compile(struct orr_regex *r, const char *pattern, size_t n,
         return fail(pattern, n, at >= text->len ? n : origin(places, at), e,
                     (const char *)message);
     }
-    r->found = pcre2_match_data_create(1, NULL);
+    r->found = pcre2_match_data_create(ORR_REGEX_GROUPS, NULL);
     r->limits = pcre2_match_context_create(NULL);
     if (!r->found || !r->limits)
         return orr_err_set(e, ORR_ENOMEM, "pattern: no memory");
@@ -75,7 +75,7 @@ static int compile(struct orr_regex *r, const char *pattern, size_t n,
 }
 
 int orr_regex_new(struct orr_regex **out, const char *pattern, size_t n,
-                  struct orr_err *e)
+                  int lines, struct orr_err *e)
 {
     struct orr_buf text = {0}, places = {0};
     size_t valid = orr_utf8_span(pattern, n);
@@ -85,7 +85,7 @@ int orr_regex_new(struct orr_regex **out, const char *pattern, size_t n,
     if (valid < n)
         return fail(pattern, valid, valid, e, "not valid UTF-8");
     struct orr_regex *r = orr_xalloc(sizeof *r);
-    int rc = compile(r, pattern, n, &text, &places, e);
+    int rc = compile(r, pattern, n, lines, &text, &places, e);
     orr_buf_fini(&text);
     orr_buf_fini(&places);
     if (rc < 0)
@@ -95,12 +95,14 @@ int orr_regex_new(struct orr_regex **out, const char *pattern, size_t n,
     return rc;
 }
 
-int orr_regex_match(struct orr_regex *r, const char *s, size_t n,
-                    struct orr_err *e)
+/* How many groups matched, at least 1; 0: no match; negative: an error. */
+static int match(struct orr_regex *r, const char *s, size_t n, size_t from,
+                 struct orr_err *e)
 {
-    int rc = pcre2_match(r->code, (PCRE2_SPTR)s, n, 0, 0, r->found, r->limits);
+    int rc =
+        pcre2_match(r->code, (PCRE2_SPTR)s, n, from, 0, r->found, r->limits);
     if (rc >= 0) // 0: more groups than the match data has room for
-        return 1;
+        return rc ? rc : ORR_REGEX_GROUPS;
     switch (rc) {
     case PCRE2_ERROR_NOMATCH:
         return 0;
@@ -116,6 +118,23 @@ int orr_regex_match(struct orr_regex *r, const char *s, size_t n,
     default:
         return orr_err_set(e, ORR_EINVAL, "pattern: PCRE2 error %d", rc);
     }
+}
+
+int orr_regex_match(struct orr_regex *r, const char *s, size_t n,
+                    struct orr_err *e)
+{
+    int rc = match(r, s, n, 0, e);
+    return rc > 0 ? 1 : rc;
+}
+
+int orr_regex_find(struct orr_regex *r, const char *s, size_t n, size_t from,
+                   struct orr_span groups[ORR_REGEX_GROUPS], struct orr_err *e)
+{
+    int count = match(r, s, n, from, e);
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(r->found);
+    for (int i = 0; i < count; i++)
+        groups[i] = (struct orr_span){at[2 * i], at[2 * i + 1]};
+    return count;
 }
 
 void orr_regex_free(struct orr_regex *r)

@@ -9,6 +9,7 @@ local lazy = {
   ["init"] = { ["orrery.model"] = true, ["orrery.run"] = true, ["orrery.face"] = false },
   ["cache"] = { ["orrery.model"] = true },
   ["schema"] = { ["orrery.knowledge"] = true },
+  ["rules"] = { ["orrery.knowledge"] = true },
 }
 
 local function files(dir, ending)

@@ -119,9 +119,10 @@
 --- with its Unicode flag (\d \w ASCII, \s Unicode, \p{Letter}, look-ahead), plus
 --- (?i). Perl's own escapes and groups are refused; err.column is the place.
 ---@class core.regex
----@field compile fun(pattern: string): core.Regex?, orrery.Err?
+---@field compile fun(pattern: string, opts?: { lines?: boolean }): core.Regex?, orrery.Err?  lines: ^ and $ match at the ends of lines, too
 ---@class core.Regex
 ---@field match fun(self, s: string): boolean?, orrery.Err?  anywhere in s; ELIMIT: it backtracks without end
+---@field find fun(self, s: string, init?: integer): integer?, integer|orrery.Err?, string|false ...  as string.find: first, last, groups (at most 31; false: took no part)
 ---@field close fun(self)
 
 --- orrery.core.func (workers too): closures as bytes.

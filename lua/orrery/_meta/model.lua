@@ -202,6 +202,7 @@
 ---@field secrets table
 ---@field dotenv string[]
 ---@field cache { size?: integer, age?: number, dir?: string }
+---@field rules? string[]                 directories of coding rules that agents are given
 ---@field reads table                     as Workflow.reads
 
 --- orrery.model.graph: edges over a Workflow.

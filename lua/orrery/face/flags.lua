@@ -61,6 +61,9 @@ flags.all = {
   lua = { help = "write Lua (the default)" },
   yaml = { help = "write YAML" },
   keep = { takes = "N", kind = "count", help = "how many to keep" },
+  rules = { takes = "DIR", many = true, help = "where coding rules are" },
+  ["only-rule"] = { takes = "RULE", many = true, help = "only this rule: a name, path or glob" },
+  fix = { help = "mend what can be mended" },
   help = { short = "h", help = "help for the command" },
 }
 

@@ -55,6 +55,23 @@ local function enter(dirs)
   end
 end
 
+-- A command of commands: the one meant, what it is called, and where its words begin.
+local function beneath(command, argv, at)
+  local name = argv[at + 1]
+  if not name or name:sub(1, 1) == "-" then
+    return require("orrery.face.cmd.help"), argv[at], #argv, { argv[at] }
+  end
+  local sub = command.get(name)
+  if not sub then
+    local names = {}
+    for i, s in ipairs(command.subs) do names[i] = s[1] end
+    errors.raise("usage", ("%s has no command '%s'"):format(argv[at], name), {
+      hint = require("orrery.kernel.nearest").hint(name, names)
+        or ("orrery help %s lists them"):format(argv[at]) })
+  end
+  return sub, argv[at] .. " " .. name, at + 1
+end
+
 -- What a command is given: its flags and words, and ways to speak.
 local function invocation(name, opts, words, rest, s)
   return { name = name, opts = opts, words = words, rest = rest, out = s.out, err = s.err,
@@ -73,13 +90,18 @@ local function dispatch(argv, s)
   if name == "--version" then name = "version" end
   local command = require("orrery.face.commands").get(name)
   if not command then unknown(name) end
+  local given
+  if command.subs then command, name, at, given = beneath(command, argv, at) end
+  if given then return command.main(invocation("help", {}, given, nil, s)) end
   if command.raw then
     enter(before.directory)
     return command.raw(invocation(name, before, table.move(argv, at + 1, #argv, 1, {}), nil, s))
   end
   local opts, words, rest = args.parse(argv, at + 1, flags.set(command.flags or {}), name)
   if opts.help then
-    return require("orrery.face.cmd.help").main(invocation("help", {}, { name }, nil, s))
+    local of = {}
+    for word in name:gmatch("%S+") do of[#of + 1] = word end
+    return require("orrery.face.cmd.help").main(invocation("help", {}, of, nil, s))
   end
   enter(before.directory)
   enter(opts.directory)

@@ -20,7 +20,8 @@ local FILE = "orrery.lua"
 function config.root(dir) return find_root(dir) end
 
 local kinds = { default = "string", path = "table", agents = "table", resources = "table",
-  budget = "table", secrets = "table", dotenv = "string|table", cache = "table" }
+  budget = "table", secrets = "table", dotenv = "string|table", cache = "table",
+  rules = "string|table" }
 
 local function list(v)
   local out = {}
@@ -50,7 +51,7 @@ local function path_of(v, say)
   local out = {}
   for _, dir in ipairs(list(v)) do
     if type(dir) ~= "string" then
-      say("path lists directories")
+      say("it lists directories")
     else
       out[#out + 1] = paths.normal(dir)
     end
@@ -66,6 +67,7 @@ local function fill(out, value, at, r)
   if r.failed then return end
   out.default, out.agents = value.default, value.agents or {}
   out.path = path_of(value.path or {}, say("path"))
+  if value.rules then out.rules = path_of(value.rules, say("rules")) end
   out.resources = clauses.resources(value.resources or {}, say("resources"))
   if value.budget then out.budget = clauses.budget(value.budget, say("budget")) end
   out.secrets = clauses.secrets(value.secrets or {}, say("secrets"))

@@ -9,6 +9,7 @@ local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
 local mock = require("orrery.steps.agent.mock")
 local request = require("orrery.steps.agent.request")
+local rules = require("orrery.steps.agent.rules")
 local schemakeys = require("orrery.run.schemakeys")
 local template = require("orrery.model.template")
 local verdict = require("orrery.run.verdict")
@@ -55,7 +56,9 @@ function agent.prepare(run, step, ctx)
   if not executor then executors.refuse({ role }) end
   local prompt = step.prompt and template.render(step.prompt, ctx, "text") or ""
   local parts = parts_of(run, step, prompt, first)
-  local doc = request.of(run, step, { ctx = ctx, role = role,
+  local known, digests = rules.of(run, step, ctx)
+  parts.rules = digests
+  local doc = request.of(run, step, { ctx = ctx, role = role, rules = known,
     prompt = artifacts.here(run.id, prompt) })
   return parts, { executor = executor, role = role, request = doc,
     shown = ("%s: %s"):format(role, executor.shown),

@@ -41,18 +41,33 @@ local function flag_rows(set)
   return rows
 end
 
-local function of(name)
+local function unknown(name, names)
+  errors.raise("usage", ("there is no command '%s'"):format(name),
+    { hint = nearest.hint(name, names) or "orrery help lists them" })
+end
+
+local function find(name, sub)
   local command = commands.get(name)
-  if not command then
-    errors.raise("usage", ("there is no command '%s'"):format(name),
-      { hint = nearest.hint(name, commands.names()) or "orrery help lists them" })
-  end
+  if not command then unknown(name, commands.names()) end
+  if not sub or not command.subs then return command end
+  local names = {}
+  for i, s in ipairs(command.subs) do names[i] = s[1] end
+  return command.get(sub) or unknown(name .. " " .. sub, names)
+end
+
+local function of(name, sub)
+  local command = find(name, sub)
   local lines = { "usage: " .. command.usage, "", command.about, "" }
   local rows = {}
   for i, e in ipairs(command.examples) do rows[i] = { e[1], e[2] } end
   lines[#lines + 1] = "Examples"
   table.move(words.columns(rows, "  "), 1, #rows, #lines + 1, lines)
-  if not command.raw then
+  if command.subs then
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = "Commands"
+    rows = words.columns(command.subs, "  ")
+    table.move(rows, 1, #rows, #lines + 1, lines)
+  elseif not command.raw then
     local list = words.columns(flag_rows(flags.set(command.flags or {})), "  ")
     lines[#lines + 1] = ""
     lines[#lines + 1] = "Flags"
@@ -69,7 +84,7 @@ end
 ---@param c table the invocation
 ---@return integer
 function help.main(c)
-  local lines = c.words[1] and of(c.words[1]) or overview()
+  local lines = c.words[1] and of(c.words[1], c.words[2]) or overview()
   c.out(table.concat(lines, "\n") .. "\n")
   return 0
 end

@@ -83,7 +83,7 @@ end
 --- The request for one attempt.
 ---@param run orrery.Run
 ---@param step orrery.Step
----@param more { ctx: table, role: string, prompt: string }
+---@param more { ctx: table, role: string, prompt: string, rules?: string[] }
 ---@return table
 function request.of(run, step, more)
   local ctx = more.ctx
@@ -92,7 +92,7 @@ function request.of(run, step, more)
   local doc = { v = 1, run = run.id, workflow = run.workflow.name, step = step.id,
     role = more.role, prompt = more.prompt, attempt = ctx.attempt,
     feedback = pack.array(plain(ctx.feedback or {})), params = params, root = run.root,
-    artifacts = run.root .. "/" .. artifacts.dir(run), rules = pack.array({}),
+    artifacts = run.root .. "/" .. artifacts.dir(run), rules = more.rules or pack.array({}),
     model = step.model, with = next(ctx.with) and ctx.with or nil }
   if step.agent_io then
     of_dialect(run, step.agent_io, doc)
