@@ -1,10 +1,13 @@
 /* l_git: orrery.core.git. Refs and paths in, plain tables out. */
 #include "bind/bind.h"
+#include "bind/box.h"
+#include "bind/l_fs.h"
 #include "bind/openers.h"
 
 #include <string.h>
 
 #include "engine/gitdiff.h"
+#include "engine/gitread.h"
 
 #define REPO_TYPE "orrery.repo"
 
@@ -117,6 +120,48 @@ static int l_merge_base(lua_State *L)
         return orr_fail(L, &e);
     lua_pushstring(L, id);
     return 1;
+}
+
+static int l_is_shallow(lua_State *L)
+{
+    lua_pushboolean(L, orr_gitrepo_is_shallow(check_repo(L)));
+    return 1;
+}
+
+static int l_refs(lua_State *L)
+{
+    struct orr_gitrepo *g = check_repo(L);
+    struct orr_err e;
+    lua_settop(L, 1);
+    struct orr_strs *names = orr_box_strs(L); // repo box
+    if (orr_gitread_refs(g, names, &e) < 0) {
+        orr_box_close(L, 2);
+        return orr_fail(L, &e);
+    }
+    lua_createtable(L, (int)names->count, 0); // repo box names
+    for (size_t i = 0; i < names->count; i++) {
+        lua_pushstring(L, orr_strs_at(names, i));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    orr_box_close(L, 2);
+    orr_mark_array(L, -1);
+    return 1;
+}
+
+static int l_read(lua_State *L)
+{
+    struct orr_gitrepo *g = check_repo(L);
+    const char *ref = orr_check_path(L, 2), *path = orr_check_path(L, 3);
+    struct orr_err e;
+    lua_settop(L, 3);
+    struct orr_buf *text = orr_box_buf(L); // repo ref path box
+    int rc = orr_gitread_file(g, ref, path, text, &e);
+    if (rc > 0)
+        lua_pushlstring(L, (const char *)text->data, text->len);
+    else
+        lua_pushnil(L);
+    orr_box_close(L, 4);
+    return rc < 0 ? orr_fail(L, &e) : 1;
 }
 
 /* --- diff --- */
@@ -257,12 +302,19 @@ static int l_stats(lua_State *L)
 
 int orr_open_git(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"root", l_root},     {"prefix", l_prefix},
-        {"reason", l_reason}, {"resolve", l_resolve},
-        {"head", l_head},     {"merge_base", l_merge_base},
-        {"diff", l_diff},     {"stats", l_stats},
-        {"close", l_close},   {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"root", l_root},
+                                       {"prefix", l_prefix},
+                                       {"reason", l_reason},
+                                       {"resolve", l_resolve},
+                                       {"head", l_head},
+                                       {"merge_base", l_merge_base},
+                                       {"is_shallow", l_is_shallow},
+                                       {"refs", l_refs},
+                                       {"read", l_read},
+                                       {"diff", l_diff},
+                                       {"stats", l_stats},
+                                       {"close", l_close},
+                                       {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"open", l_open}, {"shared", l_shared}, {NULL, NULL}};
     orr_handle_type(L, REPO_TYPE, methods, l_close);

@@ -107,6 +107,41 @@ int orr_gitcmd_empty_tree(const char *at, char id[ORR_GIT_HEX],
     return ask_id(at, args, id, e);
 }
 
+int orr_gitcmd_refs(const char *at, struct orr_buf *out, struct orr_err *e)
+{
+    const char *const args[] = {"for-each-ref", "--format=%(refname)", NULL};
+    int status = 0;
+    int rc = orr_gitspawn_run(at, args, out, &status, e);
+    return rc < 0 ? rc : status ? ORR_EGIT : 0;
+}
+
+int orr_gitcmd_file(const char *at, const char *id, const char *path,
+                    struct orr_buf *out, struct orr_err *e)
+{
+    struct orr_buf spec = {0};
+    int status = 0, there = 0;
+    int rc = orr_buf_printf(&spec, "%s:%s", id, path);
+    if (rc == 0)
+        rc = orr_buf_putc(&spec, 0);
+    if (rc < 0) {
+        rc = orr_err_set(e, ORR_ENOMEM, "no memory for a path");
+        goto out;
+    }
+    const char *name = (const char *)spec.data;
+    const char *const probe[] = {"cat-file", "-e", name, NULL};
+    const char *const args[] = {"cat-file", "blob", name, NULL};
+    struct orr_buf nothing = {0};
+    rc = orr_gitspawn_run(at, probe, &nothing, &status, e);
+    orr_buf_fini(&nothing);
+    if (rc < 0 || status)
+        goto out;
+    rc = orr_gitspawn_run(at, args, out, &status, e);
+    there = rc == 0 && status == 0;
+out:
+    orr_buf_fini(&spec);
+    return rc < 0 ? rc : there;
+}
+
 /* --- diffs --- */
 
 struct work {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "engine/gitdiff.h"
 #include "engine/gitfiles.h"
@@ -28,6 +29,13 @@ int orr_gitcmd_merge_base(const char *at, const char *a, const char *b,
 /* The empty tree of this repository's object format. */
 int orr_gitcmd_empty_tree(const char *at, char id[ORR_GIT_HEX],
                           struct orr_err *e);
+
+/* Appends the full names of all refs, a line each. */
+int orr_gitcmd_refs(const char *at, struct orr_buf *out, struct orr_err *e);
+
+/* As orr_gitread_file, of a commit id. */
+int orr_gitcmd_file(const char *at, const char *id, const char *path,
+                    struct orr_buf *out, struct orr_err *e);
 
 /* As orr_gitlib_diff: from out->from to out->to, sorted. */
 int orr_gitcmd_diff(const char *at, const struct orr_gitquery *q,

@@ -184,7 +184,7 @@ void orr_gitrepo_stats(const struct orr_gitrepo *g,
 
 /* --- commits --- */
 
-static bool is_shallow(const struct orr_gitrepo *g)
+bool orr_gitrepo_is_shallow(const struct orr_gitrepo *g)
 {
     return g->lib ? git_repository_is_shallow(g->lib) == 1
                   : orr_gitcmd_is_shallow(g->at);
@@ -196,7 +196,7 @@ static void write_cure(const struct orr_gitrepo *g, const char *ref, char *out,
 {
     bool remote = !strncmp(ref, "origin/", 7) && ref[7];
     const char *branch = remote ? ref + 7 : "BRANCH";
-    if (is_shallow(g))
+    if (orr_gitrepo_is_shallow(g))
         snprintf(out, n,
                  "; this clone is shallow: run 'git fetch --unshallow', or "
                  "'git fetch origin %.60s:refs/remotes/origin/%.60s'",
@@ -294,7 +294,8 @@ static int lib_merge_base(struct orr_gitrepo *g, const char *a, const char *b,
         return ORR_EGIT;
     int git = git_merge_base(&base, g->lib, &x, &y);
     if (git < 0)
-        return git == GIT_ENOTFOUND && !is_shallow(g) ? ORR_ENOENT : ORR_EGIT;
+        return git == GIT_ENOTFOUND && !orr_gitrepo_is_shallow(g) ? ORR_ENOENT
+                                                                  : ORR_EGIT;
     git_oid_tostr(id, ORR_GIT_HEX, &base);
     return 0;
 }
@@ -347,7 +348,7 @@ int orr_gitrepo_merge_base(struct orr_gitrepo *g, const char *a, const char *b,
         write_cure(g, a, cure, sizeof cure);
         orr_err_set(e, ORR_ENOENT,
                     "'%.80s' and '%.80s' have no common commit%s", a, b,
-                    is_shallow(g) ? cure : "");
+                    orr_gitrepo_is_shallow(g) ? cure : "");
     }
     return rc;
 }

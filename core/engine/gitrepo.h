@@ -32,6 +32,9 @@ const char *orr_gitrepo_prefix(const struct orr_gitrepo *g);
 /* Why the git command answers instead of libgit2; NULL: it does not. */
 const char *orr_gitrepo_reason(const struct orr_gitrepo *g);
 
+/* Does the history end early, as that of `git clone --depth` does? */
+bool orr_gitrepo_is_shallow(const struct orr_gitrepo *g);
+
 /* The commit a ref leads to. ORR_ENOENT names it, and what mends it. */
 int orr_gitrepo_resolve(struct orr_gitrepo *g, const char *ref,
                         char id[ORR_GIT_HEX], struct orr_err *e);

@@ -9,6 +9,7 @@
 local check = require("orrery.kernel.check")
 local core = require("orrery.core.git")
 local fs = require("orrery.core.fs")
+local gitbase = require("orrery.kernel.gitbase")
 
 local git = {}
 
@@ -105,12 +106,37 @@ function Repo:diff(base, opts)
   return strip(diff, prefix)
 end
 
+--- The base that `orrery run --affected` would take: `asked`, else what the CI names, else
+--- the default branch. Raises when there is none, and says what mends it.
+--- repo:diff(repo:base().merge_base)
+---@param asked? string ref
+---@return orrery.git.Base
+function Repo:base(asked) return gitbase.find(self.core, asked) end
+
+--- A file as a commit has it; nil when it has none. The path is from the opened folder.
+--- repo:read("HEAD~1", "package.json")
+---@param ref string
+---@param path string
+---@return string?
+function Repo:read(ref, path)
+  return must(self.core:read(ref, under(self.core:prefix(), { path })[1]))
+end
+
+--- The short names of branches, remote branches and tags, sorted.
+---@return string[]
+function Repo:refs() return must(self.core:refs()) end
+
 --- The changed paths that match, sorted: those of diff(base), and where a renamed file was.
 --- if #repo:changed("src/**", "origin/main") > 0 then … end
----@param glob? string|string[] default: all
+--- if #repo:changed { "src/**", "!src/doc/**", base = "origin/main" } > 0 then … end
+---@param glob? string|string[] default: all; a list may have a field base
 ---@param base? string ref; default HEAD
 ---@return string[]
 function Repo:changed(glob, base)
+  if type(glob) == "table" then
+    base = base or glob.base
+    glob = #glob > 0 and table.move(glob, 1, #glob, 1, {}) or nil
+  end
   local paths, last = {}, nil
   for _, file in ipairs(self:diff(base, { patch = false }).files) do
     paths[#paths + 1] = file.path
@@ -156,5 +182,10 @@ function git.diff(base, opts) return here():diff(base, opts) end
 ---@param base? string
 ---@return string[]
 function git.changed(glob, base) return here():changed(glob, base) end
+
+--- Repo:base of the current folder's repository.
+---@param asked? string
+---@return orrery.git.Base
+function git.base(asked) return here():base(asked) end
 
 return git

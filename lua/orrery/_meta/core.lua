@@ -354,6 +354,9 @@
 ---@field resolve fun(self, ref: string): string?, orrery.Err?   commit id
 ---@field head fun(self): string?           nil: no commit yet
 ---@field merge_base fun(self, a: string, b: string): string?, orrery.Err?
+---@field is_shallow fun(self): boolean    the history ends early (git clone --depth)
+---@field refs fun(self): string[]?, orrery.Err?   short names of branches, remote branches and tags
+---@field read fun(self, ref: string, path: string): string?, orrery.Err?   a file as the commit has it; nil: no such file. path from the repository's root
 ---@field diff fun(self, opts: core.DiffOpts): core.Diff?, orrery.Err?
 ---@field stats fun(self): { hits: integer, misses: integer }
 ---@field close fun(self)

@@ -394,6 +394,8 @@
 ---@field targets? string[]               step ids or globs; with what they need
 ---@field only? boolean                   the targets without what they need
 ---@field from? string                    this step and what depends on it
+---@field affected? orrery.Affected       only these steps, with what they need
+---@field base? string                    what changed(glob) counts from; default: as --affected's
 ---@field force? true|string[]            all, or globs
 ---@field cache? "rw"|"ro"|"wo"|"off"
 ---@field args? string[]                  after --
@@ -462,6 +464,7 @@
 --- run began, 6 digits), ev, and the fields below. Large texts are in logs/<n>.
 ---@alias orrery.JournalEvent
 ---| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, pid: integer, resumed?: string, targets?: string[], only?: boolean, from?: string, args?: string[] }
+---| { ev: "affected", base?: string, merge_base?: string, why: string, files: string[], steps: { id: string, why: string }[] }   after run_started, with --affected
 ---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
 ---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls
 ---| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string, tty?: boolean }

@@ -16,6 +16,7 @@ commands.list = {
     { "show", "a workflow or step in detail" },
     { "check", "all that can be known before running" },
     { "plan", "what a run would do, and why" },
+    { "affected", "the steps that what changed since a base touches" },
     { "graph", "the steps as a tree, for dot or for mermaid" },
     { "env", "the environment of a step, and where it is from" } },
   { "Look back", { "explain", "why a step ran" },

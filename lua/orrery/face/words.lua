@@ -39,6 +39,16 @@ function words.count(n, noun, plural)
   return ("%d %s"):format(n, n == 1 and noun or plural or noun .. "s")
 end
 
+--- From where changes are counted, and how many there are.
+---@param changed { base?: string, merge_base?: string, why: string, files: string[] }
+---@return string
+function words.since(changed)
+  local n = words.count(#changed.files, "changed file")
+  if not changed.base then return ("%s; %s"):format(changed.why, n) end
+  return ("since %s (%s; merge base %s), %s"):format(changed.base, changed.why,
+    changed.merge_base:sub(1, 10), n)
+end
+
 --- How long ago: "just now", "5 minutes ago", "3 days ago".
 ---@param s number seconds
 ---@return string

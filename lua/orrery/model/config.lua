@@ -77,9 +77,10 @@ end
 
 --- Reads orrery.lua of a root; without one, the defaults. Raises code "invalid".
 ---@param root string absolute
+---@param past? table what files were at an earlier commit (run.definitions)
 ---@return orrery.Config
-function config.load(root)
-  local box = sandbox.new({ root = root })
+function config.load(root, past)
+  local box = sandbox.new({ root = root, past = past })
   local out, r = empty(root), report.new(box.sources)
   out.reads = box.reads
   local text, why = reading.file(box, FILE, box.max_file)

@@ -9,8 +9,12 @@ local edges = {}
 
 local known_now = { params = true, item = true, matrix = true }
 
--- A path whose templates are known while loading, rendered; nil when it is not known yet.
-local function settled(spec, s, values)
+--- A path whose templates are known while loading, rendered; nil when it is not known yet.
+---@param spec orrery.PathSpec
+---@param s orrery.Step
+---@param values table<string, any> params
+---@return string?
+function edges.settled(spec, s, values)
   local path = spec.path
   if not path:find("{{", 1, true) then return path end
   local ok, text = pcall(function()
@@ -49,7 +53,7 @@ end
 
 local function claim(owners, s, values, report)
   for _, spec in ipairs(s.outputs) do
-    local path = not spec.exclude and settled(spec, s, values)
+    local path = not spec.exclude and edges.settled(spec, s, values)
     if path then
       check_rendered(report, s, spec, path)
       if spec.glob then
@@ -132,7 +136,7 @@ end
 local function imply_inputs(s, owners, values, asked)
   for _, spec in ipairs(s.inputs or {}) do
     if not spec.glob and not spec.exclude and not spec.optional then
-      local path = settled(spec, s, values)
+      local path = edges.settled(spec, s, values)
       local other = path and writer(owners, path)
       if other then imply(s, other, path, asked) end
       if path and spec.dir then imply_directory(s, owners, path, asked) end

@@ -112,6 +112,20 @@ function expr.has_status_word(text)
   return false
 end
 
+--- The literal globs an expression asks changed() about.
+--- expr.changed_globs("changed('src/**') or always()") --> { "src/**" }
+---@param text string
+---@return string[]
+function expr.changed_globs(text)
+  local list, out = tokens(text), {}
+  for i, t in ipairs(list) do
+    local open, arg = list[i + 1], list[i + 2]
+    if t.kind == "name" and t.value == "changed" and open and open.value == "("
+      and arg and arg.kind == "string" then out[#out + 1] = arg.value end
+  end
+  return out
+end
+
 -- A view of a value in which null is absent, at every depth.
 local KEY = {}
 local view

@@ -94,14 +94,16 @@ end
 
 --- Loads a file. Raises code "invalid" with messages, or "usage" about params.
 ---@param path string absolute, or relative to the root
----@param opts { root: string, params?: table, config?: table, inspect?: boolean, stop?: function }
----  inspect: missing params are no error (list, show); stop: asked while the file runs
+---@param opts { root: string, params?: table, config?: table, inspect?: boolean, stop?: function,
+---  past?: table }  inspect: missing params are no error (list, show); stop: asked while the
+---  file runs; past: what files were at an earlier commit
 ---@return orrery.Workflow
 function load.file(path, opts)
   local config = opts.config or require("orrery.model.config").load(opts.root)
   path = absolute(path, opts.root)
   local name = display(path, opts.root)
-  local box = sandbox.new({ root = opts.root, path = config.path, stop = opts.stop })
+  local box = sandbox.new({ root = opts.root, path = config.path, stop = opts.stop,
+    past = opts.past })
   local r = report.new(box.sources)
   local text = read(box, path, name)
   local info = { name = base_name(name), file = path, root = opts.root, form = "lua",

@@ -21,6 +21,14 @@ local function digest_of(list)
   return hash.sha256(table.concat(list, "\0"))
 end
 
+-- A box may see files as an earlier commit had them: `box.past` says what has changed since
+-- (run.definitions). nil: as it is now; false: it was not there.
+local function as_it_was(box, path)
+  local text = box.past and box.past:file(path)
+  if text ~= false then return text end
+  return false, errors.new("ENOENT", ("open %s: no such file then"):format(path))
+end
+
 --- Reads a file for a load and records it, or its absence.
 ---@param box orrery.Box
 ---@param path string relative to the root
@@ -28,7 +36,8 @@ end
 ---@return string?, orrery.Err?
 function reading.file(box, path, limit)
   local full = absolute(box.root, path)
-  local text, why = fs.read(full, limit and limit + 1)
+  local text, why = as_it_was(box, path)
+  if text == nil then text, why = fs.read(full, limit and limit + 1) end
   if not text then
     if why.code == "ENOENT" or why.code == "ENOTDIR" then box.reads.absent[path] = true end
     return nil, why
@@ -55,6 +64,7 @@ local function glob(box)
     local found, facts = fs.glob(patterns, { root = absolute(box.root, opts.root or "."),
       ignore = opts.ignore, hidden = opts.hidden })
     if not found then error(facts.message, 2) end
+    if box.past then found = box.past:glob(patterns, found, opts.root) end
     local globs = box.reads.globs
     globs[#globs + 1] = { patterns = patterns, root = opts.root, ignore = opts.ignore,
       hidden = opts.hidden, dirs = facts.dirs, ignore_files = facts.ignore_files,
@@ -66,6 +76,7 @@ end
 local function stat(box)
   return function(path)
     check_path("fs.stat", path)
+    if box.past then box.past:look(path) end
     local st = fs.stat(absolute(box.root, path))
     box.reads.stats[path] = st and ("%s %d %o"):format(st.type, st.size, st.mode) or false
     return st and { type = st.type, size = st.size, mode = st.mode } or nil
@@ -87,6 +98,7 @@ function reading.fs(box)
   end
   function view.exists(path)
     check_path("fs.exists", path)
+    if box.past then box.past:look(path) end
     local there = fs.stat(absolute(box.root, path)) ~= nil
     if not there then box.reads.absent[path] = true
     elseif not box.reads.files[path] and not box.reads.stats[path] then
@@ -96,6 +108,7 @@ function reading.fs(box)
   end
   function view.list(dir)
     check_path("fs.list", dir)
+    if box.past then box.past:look(dir) end
     local names, why = fs.list(absolute(box.root, dir))
     if not names then error(why.message, 2) end
     box.reads.lists[dir] = digest_of(names)

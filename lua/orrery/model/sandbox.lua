@@ -44,12 +44,13 @@ local function strict(box)
 end
 
 --- A box. `stop` is asked now and then while a file is evaluated; true ends it.
----@param opts { root: string, path?: string[], stop?: (fun(): boolean), instructions?: integer }
+---@param opts { root: string, path?: string[], stop?: (fun(): boolean), instructions?: integer,
+---  past?: table }  past: what files were at an earlier commit (run.definitions)
 ---@return orrery.Box
 function sandbox.new(opts)
   local path = { "lua", "workflows" }
   for _, dir in ipairs(opts.path or {}) do path[#path + 1] = dir end
-  local box = setmetatable({ root = opts.root, path = path, stop = opts.stop,
+  local box = setmetatable({ root = opts.root, path = path, stop = opts.stop, past = opts.past,
     reads = reading.new(), sources = {}, loaded = {}, digests = {}, requiring = {}, loading = false,
     max_file = MAX_FILE, max_instructions = opts.instructions or MAX_INSTRUCTIONS,
     count = 0 }, Box)

@@ -1,5 +1,6 @@
 -- Decides a step's `when`: a Lua expression or a function of ctx, with success(),
 -- failure(), always(), changed(glob) and exists(path).
+local changes = require("orrery.run.changes")
 local expr = require("orrery.model.expr")
 local fs = require("orrery.core.fs")
 
@@ -35,6 +36,13 @@ local function warn_once(run, step, text)
     text = ("step '%s': %s"):format(step.id, text) })
 end
 
+-- Counted from the base of --affected, unless the condition names one.
+local function changed(run, glob, base)
+  local found = run.opts.affected and not base and run.opts.affected.changes
+    or changes.since(run.root, base or run.opts.base)
+  return found.all or #found:matching(glob) > 0
+end
+
 local function functions(run, step)
   return {
     success = function() return not upstream_failed(run, step) end,
@@ -43,7 +51,7 @@ local function functions(run, step)
     exists = function(path) return fs.stat(run.root .. "/" .. path) ~= nil end,
     environ = run.process_env,
     warn = function(text) warn_once(run, step, text) end,
-    changed = function(glob) return #require("orrery.git").changed(glob, run.opts.base) > 0 end,
+    changed = function(glob, base) return changed(run, glob, base) end,
   }
 end
 

@@ -148,14 +148,31 @@ local function check_resources(run, chosen)
   if #problems > 0 then errors.invalid(problems) end
 end
 
+-- What a resumption takes up: the steps that were affected then.
+local function targets_of(opts)
+  if not opts.affected then return opts.targets end
+  local out = {}
+  for i, one in ipairs(opts.affected.steps) do out[i] = one.id end
+  return out
+end
+
 local function announce_start(run)
   local wf, opts = run.workflow, run.opts
   states.move(run, "running")
   run.journal:emit({ ev = "run_started", run = run.id, workflow = wf.name, file = wf.file,
     root = wf.root, params = wf.values, jobs = run.slots.jobs, steps = #run.scheduler.linked,
     version = sys.version, argv = opts.argv or {}, wall = sys.wall(), pid = sys.pid(),
-    resumed = opts.resume, targets = opts.targets, only = opts.only, from = opts.from,
+    resumed = opts.resume, targets = targets_of(opts), only = opts.only, from = opts.from,
     args = opts.args })
+end
+
+-- Which steps --affected chose, and why.
+local function announce_affected(run)
+  local found = run.opts.affected
+  if not found then return end
+  local c = found.changes
+  run.journal:emit({ ev = "affected", base = c.base, merge_base = c.merge_base, why = c.why,
+    files = c.files, steps = found.steps })
 end
 
 local NONE = {}
@@ -331,6 +348,7 @@ local function main(run, chosen)
   check_resources(run, chosen)
   if not run.opts.exec then executors.check(run, chosen) end
   announce_start(run)
+  announce_affected(run)
   announce_plan(run)
   for name in require("orrery.kernel.sorted").pairs(run.resources.unknown) do
     run.journal:emit({ ev = "message", level = "warning", text = ("resource '%s' has no capacity; "

@@ -5,11 +5,18 @@ local pack = require("orrery.core.pack")
 
 local last = {}
 
-local function name_of(run, step) return "last:" .. run.workflow.name .. "\0" .. step.id end
+local function name_of(workflow, id) return "last:" .. workflow .. "\0" .. id end
 
-local function read(run, step)
-  local bytes = run.index:get(name_of(run, step))
+local function of(index, workflow, id)
+  local bytes = index:get(name_of(workflow, id))
   return bytes and pack.decode(bytes) or nil
+end
+
+local function read(run, step) return of(run.index, run.workflow.name, step.id) end
+
+local function write(run, step, record)
+  local bytes = pack.encode(record)
+  if bytes then run.index:put(name_of(run.workflow.name, step.id), bytes) end
 end
 
 ---@class orrery.Last
@@ -25,6 +32,16 @@ end
 ---@return orrery.Last?
 function last.get(run, step) return artifacts.of_record(run, read(run, step)) end
 
+--- The full key a step last had here, without a run; nil when there is none.
+---@param index core.Index
+---@param workflow string its name
+---@param id string
+---@return string?
+function last.full(index, workflow, id)
+  local record = of(index, workflow, id)
+  return type(record) == "table" and record.full or nil
+end
+
 --- Remembers what a step left.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -32,9 +49,8 @@ function last.get(run, step) return artifacts.of_record(run, read(run, step)) en
 ---@param outputs table[]
 ---@param more? { expires?: number, unkept?: string }
 function last.put(run, step, full, outputs, more)
-  run.index:put(name_of(run, step), pack.encode({ full = full,
-    outputs = artifacts.for_record(run, outputs), expires = more and more.expires,
-    unkept = more and more.unkept }))
+  write(run, step, { full = full, outputs = artifacts.for_record(run, outputs),
+    expires = more and more.expires, unkept = more and more.unkept })
 end
 
 --- Remembers that a step failed; what it left before stays known.
@@ -45,8 +61,7 @@ end
 function last.failed(run, step, message, manifest)
   local before = read(run, step) or { outputs = {} }
   before.failed = { message = message, manifest = manifest }
-  local bytes = pack.encode(before)
-  if bytes then run.index:put(name_of(run, step), bytes) end
+  write(run, step, before)
 end
 
 return last

@@ -25,6 +25,12 @@ local function unpack(bytes)
   return type(v) == "table" and v or nil
 end
 
+--- A record by its full key, its paths as they are stored.
+---@param store core.Store
+---@param full string
+---@return table?
+function memo.record(store, full) return unpack(store:get(SPACE, full)) end
+
 --- Looks a base key up.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -287,6 +293,7 @@ function memo.store(run, step, base, set, record, opts)
   put_text(run, record, "stderr")
   local facts = set and recorded.facts(run, step, set)
   record.facts = recorded.kept(facts)
+  record.looks = set and set.looks -- for run.touched: the patterns, too
   record.made = { root = run.root, run = run.id }
   local full = key.full(base, facts)
   local bytes, why = pack.encode(record, "result")

@@ -17,6 +17,7 @@ local function inner_opts(opts)
   local out = {}
   for k, v in pairs(opts) do out[k] = v end
   out.targets, out.only, out.from, out.keep_going = nil, nil, nil, nil
+  out.affected = nil
   return out
 end
 

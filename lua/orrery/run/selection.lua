@@ -119,6 +119,15 @@ local function with_dependants(wf, chosen)
   return chosen
 end
 
+-- The affected steps among those chosen so far, with what they need.
+local function only_affected(wf, opts, chosen)
+  local out = {}
+  for _, one in ipairs(opts.affected.steps) do
+    if not chosen or chosen[one.id] then out[one.id] = true end
+  end
+  return opts.only and out or with_needs(wf, out)
+end
+
 --- The ids of the steps to run; nil for all. Raises code "usage" for an unknown name.
 ---@param wf orrery.Workflow
 ---@param opts orrery.RunOptions
@@ -131,11 +140,12 @@ function selection.of(wf, opts)
   end
   if opts.from then
     local after = with_dependants(wf, named(wf, { opts.from }))
-    if not chosen then return after end
+    chosen = chosen or after
     for id in pairs(chosen) do
       if not after[id] then chosen[id] = nil end
     end
   end
+  if opts.affected then return only_affected(wf, opts, chosen) end
   return chosen
 end
 

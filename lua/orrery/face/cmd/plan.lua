@@ -10,8 +10,8 @@ plan.usage = "orrery plan [WORKFLOW] [STEP…]"
 plan.about = [[
 Says for each step what a run would do: run it, take it from the cache (hit), maybe run it,
 depending on what comes before, or skip it. Nothing is executed.]]
-plan.flags = { "param", "jobs", "only", "from", "force", "cache", "agent", "strict", "json",
-  "exit-code", "quiet" }
+plan.flags = { "param", "jobs", "only", "from", "affected", "base", "force", "cache", "agent",
+  "strict", "json", "exit-code", "quiet" }
 plan.examples = { { "orrery plan site", "every step with its verdict and reason" },
   { "orrery plan site --exit-code", "exit 10 when there is work: for scripts" } }
 
@@ -77,6 +77,7 @@ function plan.main(c)
   run.refuse_warnings(c, wf)
   local options = run.options(c, steps)
   options.config = conf
+  run.narrow(c, wf, options)
   return plan.show(c, wf, options)
 end
 

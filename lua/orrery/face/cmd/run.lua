@@ -12,11 +12,12 @@ Runs a workflow, or some of its steps with what they need. WORKFLOW is a name
 (workflows/NAME.lua or .yaml) or a path; without one, the default of orrery.lua runs.
 STEP is an id or a glob over ids. What is up to date is left alone.]]
 run.flags = { "jobs", "keep-going", "dry-run", "param", "quiet", "verbose", "yes", "only", "from",
-  "force", "cache", "agent", "timeout", "budget", "resources", "json", "events", "junit", "trace",
-  "summary", "output", "timestamps", "strict", "sequential-fallback" }
+  "affected", "base", "force", "cache", "agent", "timeout", "budget", "resources", "json",
+  "events", "junit", "trace", "summary", "output", "timestamps", "strict", "sequential-fallback" }
 run.examples = { { "orrery run", "the default workflow" },
   { "orrery run site -j8", "workflows/site.lua, eight steps at once" },
   { "orrery run release -p version=1.4.0", "with a param" },
+  { "orrery run ci --affected=origin/main", "what a branch touches, with what that needs" },
   { "orrery run app 'test:*' -k", "some steps with what they need, past failures" },
   { "orrery run app -- --fast", "{{args}} in its steps is --fast" } }
 run.notes = [[
@@ -66,6 +67,7 @@ function run.options(c, steps)
     budget = budget_of(opts.budget), strict = opts.strict,
     resources = args.pairs(opts.resources, "--resources", true),
     sequential_fallback = opts["sequential-fallback"], yes = chosen(opts.yes), sinks = {},
+    base = opts.base or type(opts.affected) == "string" and opts.affected or nil,
   }
 end
 
@@ -80,6 +82,16 @@ local function offer(c)
   end
   errors.raise("usage", "no workflow is named, and orrery.lua has no default",
     { hint = "name one: orrery run NAME" })
+end
+
+--- With --affected: the steps that are, into the options.
+---@param c table the invocation
+---@param wf orrery.Workflow
+---@param options orrery.RunOptions
+function run.narrow(c, wf, options)
+  if not c.opts.affected then return end
+  options.affected = require("orrery.face.cmd.affected").of(c, wf, options.config,
+    options.targets)
 end
 
 --- Under --strict a warning of the check is an error. Raises code "invalid".
@@ -151,6 +163,7 @@ function run.main(c)
   run.refuse_warnings(c, wf)
   local options = run.options(c, steps)
   options.config, options.remember = conf, asked
+  run.narrow(c, wf, options)
   if c.opts["dry-run"] then return require("orrery.face.cmd.plan").show(c, wf, options) end
   return run.go(c, wf, options)
 end

@@ -26,6 +26,11 @@ local function waiting(s)
   return out
 end
 
+local function affected_of(a)
+  return a and { base = a.base or pack.null, why = a.why, merge_base = a.merge_base or pack.null,
+    files = pack.array(a.files), steps = pack.array(a.steps) } or nil
+end
+
 --- The document as a table.
 ---@param s table a tally
 ---@return table
@@ -40,7 +45,8 @@ function document.of(s)
   return { v = 1, run = run.run, workflow = run.workflow, file = run.file, params = run.params,
     status = f.status or "crashed", code = f.code, result = f.result, errors = f.errors,
     seconds = f.wall, work = f.work, saved = f.saved, critical = f.critical, counts = s.counts,
-    steps = steps, failed = failed, messages = messages, waiting = waiting(s) }
+    steps = steps, failed = failed, messages = messages, waiting = waiting(s),
+    affected = affected_of(s.affected) }
 end
 
 --- The document as text.

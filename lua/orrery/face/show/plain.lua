@@ -137,6 +137,22 @@ function on.message(self, e)
   self.complain(message_line(self, e))
 end
 
+-- Which steps changes touch, and why: at most a screen of them.
+local MOST_REASONS = 20
+
+function on.affected(self, e)
+  if self.how == "quiet" then return end
+  write(self, ("%s %s, %s\n"):format(self.paint("cyan", ("%-10s"):format("affected")),
+    #e.steps == 0 and "no step" or words.count(#e.steps, "step"), words.since(e)))
+  for i, one in ipairs(e.steps) do
+    if i > MOST_REASONS and not self.verbose then
+      write(self, ("           … and %d more (-v lists them)\n"):format(#e.steps - MOST_REASONS))
+      break
+    end
+    write(self, ("           %s: %s\n"):format(one.id, one.why))
+  end
+end
+
 function on.cache_off(self, e)
   self.complain(("%s the cache is off for this run: %s\n"):format(
     self.paint("yellow", "warning:"), e.why))

@@ -133,6 +133,7 @@ function on.group_finished(s, e)
 end
 
 function on.artifact(s, e) s.artifacts[#s.artifacts + 1] = e end
+function on.affected(s, e) s.affected = e end
 function on.message(s, e) s.messages[#s.messages + 1] = e end
 function on.cache_off(s, e) s.cache_off = e.why end
 function on.run_finished(s, e) s.finished = e end

@@ -21,7 +21,7 @@ condition.ranks = { low = 1, simple = 2, moderate = 3, medium = 4, complex = 5, 
   critical = 7 }
 
 --- What may be called.
-condition.functions = { file_size = true, exists = true }
+condition.functions = { file_size = true, exists = true, changed = true }
 
 local units = { b = 1, kb = 1 << 10, k = 1 << 10, mb = 1 << 20, m = 1 << 20, gb = 1 << 30,
   g = 1 << 30 }
@@ -108,7 +108,7 @@ function Parser:name(first)
   if first.value == "null" then return { op = "value" } end
   if self:accept("(") then
     if not condition.functions[first.value] then
-      refuse(self.text, ("there is no function '%s'; there are file_size and exists")
+      refuse(self.text, ("there is no function '%s'; there are file_size, exists and changed")
         :format(first.value))
     end
     local arg = self:accept("text") or self:expect("name", "a name")

@@ -49,7 +49,7 @@ local function decide(scope, tree, ctx, count)
   return truth.decide(tree, truth.view({ root = scope.root, run_id = ctx.run.id or "next",
     params = setmetatable({ iteration_count = count }, { __index = ctx.params }),
     artifacts = scope.artifacts, results = ctx.results, before = scope.before,
-    environ = ctx.environ or {}, strict = scope.strict, warn = function(text)
+    environ = ctx.environ or {}, changed = ctx.changed, strict = scope.strict, warn = function(text)
       if ctx.warn then ctx.warn("condition: " .. text) end
     end }))
 end

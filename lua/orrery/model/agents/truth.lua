@@ -153,6 +153,7 @@ local function value_of(self, node)
   if node.op == "value" then return node.value end
   if node.op == "path" then return self:lookup(node.path) end
   if node.op == "call" then
+    if node.name == "changed" then return self.changed(table.concat(node.path, ".")) end
     local size, there = size_of(self, node.path)
     if node.name == "exists" then return there or false end
     return size
