@@ -2,9 +2,9 @@
 -- in which the step was up to date names it only when it was another than before: then the
 -- run before it does, or the one before that.
 local differ = require("orrery.run.differ")
-local jobs = require("orrery.run.job")
 local journal = require("orrery.run.journal")
 local manifests = require("orrery.run.manifests")
+local probe = require("orrery.run.probe")
 local runs = require("orrery.run.runs")
 
 local against = {}
@@ -55,11 +55,7 @@ end
 
 -- What the step is made from now; nil when that cannot be said before others have run.
 local function manifest_now(run, step)
-  local ok, job = pcall(function()
-    local j = jobs.prepare(run, step, 1, {})
-    jobs.key(run, step, j)
-    return j
-  end)
+  local ok, job = pcall(probe.job, run, step)
   return ok and job.manifest or nil
 end
 

@@ -61,7 +61,7 @@ end
 ---------------------------------------------------------------------------
 -- one workflow, one round: at = { run, sched, stirs, out, top }
 -- stirs: id → the step that makes it unknown, itself or one before it
--- top: { doubts, bases, moving }, of all nested ones
+-- top: what all nested ones share (see plan.walk)
 
 local function full_id(at, id) return at.run.prefix .. id end
 
@@ -97,7 +97,26 @@ local function add(at, node, entry)
 end
 
 
+-- Steps whose work is the same: one of them runs, the other gets its result.
+local function note_work(at, node, job)
+  if not job.pure or (at.run.opts.cache or "rw") ~= "rw" then return end
+  local list = at.top.bases[job.base] or {}
+  at.top.bases[job.base] = list
+  list[#list + 1] = { id = full_id(at, node.id), forced = job.forced }
+end
+
+-- What an uncertain step would be if nothing before it changed anything.
+local function note_possible_work(at, node)
+  if node.kind ~= "step" then
+    at.top.fans[node.unit.action] = full_id(at, node.id)
+    return
+  end
+  local ok, job = pcall(probe.job, at.run, node.unit)
+  if ok then note_work(at, node, job) end
+end
+
 local function maybe(at, node, after, text)
+  note_possible_work(at, node)
   at.stirs[node.id] = after or node.id
   at.top.moving[full_id(at, node.id)] = "maybe"
   add(at, node, { verdict = "maybe", after = after and full_id(at, after),
@@ -108,17 +127,6 @@ local function skip(at, node, reasons)
   at.run.results[node.id] = results.skipped("when")
   at.run.results[node.id].id = node.id
   add(at, node, { verdict = "skip", reason = why.line(reasons, node.id), reasons = reasons })
-end
-
--- Steps whose work is the same: one of them runs, the other gets its result.
-local function note_work(at, node, p)
-  local job = p.job
-  if not job or not job.pure or not job.base or job.forced or at.run.opts.cache == "ro" then
-    return
-  end
-  local list = at.top.bases[job.base] or {}
-  at.top.bases[job.base] = list
-  list[#list + 1] = full_id(at, node.id)
 end
 
 local function inner(at, node, p)
@@ -139,8 +147,9 @@ end
 local function runs(at, node, p)
   local entry = add(at, node, { verdict = "run", reason = why.line(p.reasons, node.id),
     reasons = why.listed(p.reasons) })
-  note_work(at, node, p)
   local kind = node.unit.kind
+  if p.job then note_work(at, node, p.job) end
+  at.top.actions[entry.id] = #node.unit.outputs == 0 and node.unit.action or nil
   if kind == "workflow" and p.job then
     if inner(at, node, p) then return end
   elseif kind == "body" then
@@ -210,9 +219,9 @@ local function around_policy(node)
   end
 end
 
--- Is it in a group whose condition is false?
-local function closed(at, node)
-  local g = node.owner
+-- Is it in a group whose condition is false? With `own`, a group's own counts, too.
+local function closed(at, node, own)
+  local g = own and node or node.owner
   while g do
     local unit = g.unit
     if unit.when ~= nil and not conditions.pass(at.run, unit, context.new(at.run, unit)) then
@@ -264,6 +273,14 @@ end
 
 -- A group is what its members are, when all of them are known.
 local function settle_group(at, node)
+  if not node.transparent then
+    local ok, is_closed = pcall(closed, at, node, true)
+    if ok and is_closed then
+      at.run.results[node.id] = results.skipped("when")
+      node.result = at.run.results[node.id]
+      return
+    end
+  end
   for _, m in ipairs(node.members) do
     if not m.result then return end
   end
@@ -274,7 +291,9 @@ end
 --- Judges the steps of one workflow, into a list.
 ---@param run orrery.Run
 ---@param chosen table<string, true>?
----@param top table shared by nested ones: { doubts, bases, touches, moving }
+---@param top table shared by nested ones, by id with their prefix: doubts (why it is "maybe"),
+---  touches, moving ("run", "hit", "maybe": it changes, or may change, something), actions;
+---  bases (base key → ids), fans (action → the fan whose members are not known yet)
 ---@param out orrery.PlanEntry[]
 ---@return orrery.Run? run when all it comes to is known now
 function plan.walk(run, chosen, top, out)
@@ -313,8 +332,15 @@ local function new_doubts(top, out)
     end
   end
   for _, list in pairs(top.bases) do
-    for i, id in ipairs(#list > 1 and list or {}) do
-      doubt(id, ("it is the same work as %s"):format(list[i == 1 and 2 or 1]))
+    for i, one in ipairs(#list > 1 and list or {}) do
+      if not one.forced then
+        doubt(one.id, ("it is the same work as %s"):format(list[i == 1 and 2 or 1].id))
+      end
+    end
+  end
+  for id, action in pairs(top.actions) do
+    if top.fans[action] then
+      doubt(id, ("it may be the same work as one of %s"):format(top.fans[action]))
     end
   end
   for id, touches in pairs(top.touches) do
@@ -346,7 +372,8 @@ function plan.of(run, chosen, see)
   local doubts = {}
   while true do
     fresh(run)
-    local out, top = {}, { doubts = doubts, bases = {}, touches = {}, moving = {} }
+    local out, top = {}, { doubts = doubts, bases = {}, touches = {}, moving = {}, fans = {},
+      actions = {} }
     plan.walk(run, chosen, top, out)
     if not new_doubts(top, out) then
       if see then see(run, out) end

@@ -102,6 +102,16 @@ local function found(run, step, job)
   return { verdict = "run", reasons = why.of(run, step, job), job = job }
 end
 
+--- What is known of a step before it runs, with its key.
+---@param run orrery.Run
+---@param step orrery.Step
+---@return table job
+function probe.job(run, step)
+  local job = jobs.prepare(run, step, 1, {})
+  jobs.key(run, step, job)
+  return job
+end
+
 --- What would happen to a step now.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -111,8 +121,7 @@ function probe.step(run, step)
     return { verdict = "skip", reasons = { { kind = "when", text = "its condition is false" } },
       touches = touches_of(run, step) }
   end
-  local job = jobs.prepare(run, step, 1, {})
-  jobs.key(run, step, job)
+  local job = probe.job(run, step)
   local p = found(run, step, job)
   p.touches = touches_of(run, step, job)
   return p
