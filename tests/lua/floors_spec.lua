@@ -24,6 +24,15 @@ local function read(path)
   return f:read("a")
 end
 
+-- The modules that a source requires, at once or when first needed.
+local function requires(source)
+  return coroutine.wrap(function()
+    for _, how in ipairs({ "require", "lazy" }) do
+      for module in source:gmatch(how .. '%(?%s*"(orrery[%w_%.]*)"') do coroutine.yield(module) end
+    end
+  end)
+end
+
 describe("the floors of the house", function()
   it("let C include only what is below or beside", function()
     local bad = {}
@@ -53,7 +62,7 @@ describe("the floors of the house", function()
       local name = path:match("^lua/orrery/([%w_]+)%.lua$")
       if from ~= "_meta" then
         local floor = from and lua_floor[from] or 1
-        for module in read(path):gmatch('require%(?%s*"(orrery[%w_%.]*)"') do
+        for module in requires(read(path)) do
           local to = module:match("^orrery%.([%w_]+)%.")
           local high = to and lua_floor[to] or 1
           local allowed = name and lazy[name] and lazy[name]["orrery." .. (to or "")]

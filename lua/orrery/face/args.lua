@@ -1,6 +1,7 @@
 -- From words to flags, with make's and ninja's habits: -j4, -j 4, --jobs=4, -kn, -C DIR.
 local errors = require("orrery.kernel.errors")
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 
 local args = {}
 

@@ -2,8 +2,9 @@
 -- default workflow; when it is both, the words do not say which, and that is an error.
 local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
+local lazy = require("orrery.kernel.lazy")
 local load = require("orrery.model.load")
-local nearest = require("orrery.kernel.nearest")
+local nearest = lazy("orrery.kernel.nearest")
 local sys = require("orrery.core.sys")
 
 local target = {}

@@ -1,5 +1,6 @@
 -- Options tables: an unknown key or a wrong type raises, and says so at the caller.
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 local sorted = require("orrery.kernel.sorted")
 
 local check = {}

@@ -12,11 +12,12 @@
 -- clean-up wait all the same.
 local core_loop = require("orrery.core.loop")
 local errors = require("orrery.kernel.errors")
-local misplaced = require("orrery.kernel.misplaced")
+local lazy = require("orrery.kernel.lazy")
+local misplaced = lazy("orrery.kernel.misplaced")
 local signal = require("orrery.kernel.signal")
 local started = require("orrery.kernel.started")
 local sys = require("orrery.core.sys")
-local workers = require("orrery.kernel.workers")
+local workers = lazy("orrery.kernel.workers")
 
 local loop = {}
 local Loop, Task = {}, {}
@@ -329,7 +330,7 @@ function loop.new(core)
   return setmetatable({
     core = core, queue = { first = 1, last = 0 }, waiters = {}, early = {}, handlers = {},
     outputs = {}, children = {}, spare = {}, idlers = {}, alive = 0, expected = 0,
-    jobs = workers.none(),
+    jobs = { count = 0, last = 0, by_pool = {}, by_job = {}, backlog = {} },
   }, Loop)
 end
 
@@ -482,15 +483,15 @@ function Loop:kill_children()
   for _, child in pairs(self.children) do child:kill({ signal = "KILL", grace = 0 }) end
 end
 
-Loop.workers = workers.open
-Loop.submit = workers.submit
-Loop.cancel_job = workers.cancel
+function Loop:workers(n) return workers.open(self, n) end -- see kernel.workers
+function Loop:submit(f, args, opts) return workers.submit(self, f, args, opts) end
+function Loop:cancel_job(job) workers.cancel(self, job) end
 
 --- Closes the pool and the core loop. Idempotent.
 function Loop:close()
   if self.closed then return end
   self.closed = true
-  workers.close(self)
+  if self.pool then workers.close(self) end
   self.core:close()
 end
 

@@ -12,11 +12,6 @@ local workers = {}
 -- The id of the pool's wake-up; core.loop gives out ids from 1.
 local WAKE = 0
 
---- The jobs of a loop that has had none.
-function workers.none()
-  return { count = 0, last = 0, by_pool = {}, by_job = {}, backlog = {} }
-end
-
 local function unpacked(bytes)
   if not bytes or bytes == "" then return nil end
   local value, err = pack.decode(bytes)

@@ -1,9 +1,10 @@
 -- Everything about a workflow that can be known before it runs and that a single step does
 -- not show: names of other steps, what templates and conditions read, functions, modules.
-local functions = require("orrery.model.functions")
-local nearest = require("orrery.kernel.nearest")
-local params = require("orrery.model.params")
-local scope = require("orrery.model.scope")
+local lazy = require("orrery.kernel.lazy")
+local functions = lazy("orrery.model.functions")
+local nearest = lazy("orrery.kernel.nearest")
+local params = lazy("orrery.model.params")
+local scope = lazy("orrery.model.scope")
 local sorted = require("orrery.kernel.sorted")
 local template = require("orrery.model.template")
 

@@ -2,9 +2,10 @@
 -- from what was written to what the run reads. Each takes say(text, hint) for what is wrong.
 local build = require("orrery.model.build")
 local check = require("orrery.kernel.check")
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 local sorted = require("orrery.kernel.sorted")
-local units = require("orrery.model.units")
+local units = lazy("orrery.model.units")
 
 local clauses = {}
 

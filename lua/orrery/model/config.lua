@@ -1,9 +1,10 @@
 -- The root of a project, and orrery.lua in it.
 local build = require("orrery.model.build")
-local clauses = require("orrery.model.clauses")
+local lazy = require("orrery.kernel.lazy")
+local clauses = lazy("orrery.model.clauses")
 local errors = require("orrery.kernel.errors")
-local nearest = require("orrery.kernel.nearest")
-local paths = require("orrery.model.paths")
+local nearest = lazy("orrery.kernel.nearest")
+local paths = lazy("orrery.model.paths")
 local reading = require("orrery.model.reading")
 local report = require("orrery.model.report")
 local find_root = require("orrery.model.root").find

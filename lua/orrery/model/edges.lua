@@ -2,7 +2,8 @@
 -- step declares as output implies a need. All by maps, never each against each.
 local fs = require("orrery.core.fs")
 local group = require("orrery.model.group")
-local paths = require("orrery.model.paths")
+local lazy = require("orrery.kernel.lazy")
+local paths = lazy("orrery.model.paths")
 local template = require("orrery.model.template")
 
 local edges = {}

@@ -1,6 +1,7 @@
 -- Every field of the language: on what it stands, of which type, for which kinds of step.
 -- Words of other tools are recognised before spelling is guessed.
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 
 local fields = {}
 

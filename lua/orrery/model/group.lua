@@ -1,9 +1,10 @@
 -- Groups, and the workflow's top: walks the members in file order, makes their steps, fans
 -- out what is known now, and notes every id once.
 local build = require("orrery.model.build")
-local clauses = require("orrery.model.clauses")
+local lazy = require("orrery.kernel.lazy")
+local clauses = lazy("orrery.model.clauses")
 local errors = require("orrery.kernel.errors")
-local fan = require("orrery.model.fan")
+local fan = lazy("orrery.model.fan")
 local fields = require("orrery.model.fields")
 local step = require("orrery.model.step")
 

@@ -3,7 +3,8 @@
 local build = require("orrery.model.build")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
-local mistakes = require("orrery.model.mistakes")
+local lazy = require("orrery.kernel.lazy")
+local mistakes = lazy("orrery.model.mistakes")
 local place = require("orrery.model.place")
 local reading = require("orrery.model.reading")
 local report = require("orrery.model.report")
@@ -56,8 +57,9 @@ local function from_lua(box, text, name, r)
     r:caught(value, { file = name })
     r:settle()
   end
-  local wrong = mistakes.not_a_workflow(value, build.is)
-  if wrong then invalid(name, wrong) end
+  if not (build.is(value, "workflow") and value.fields) then
+    invalid(name, mistakes.not_a_workflow(value, build.is))
+  end
   settle_place(value, name, text)
   return value
 end

@@ -1,5 +1,6 @@
 -- The first mistakes of somebody new to the language, recognised, and what to write.
-local lexer = require("orrery.model.lexer")
+local lazy = require("orrery.kernel.lazy")
+local lexer = lazy("orrery.model.lexer")
 local place = require("orrery.model.place")
 
 local mistakes = {}

@@ -2,7 +2,8 @@
 -- user's, found in lua/, workflows/ and the path of orrery.lua, evaluated in the same box.
 local build = require("orrery.model.build")
 local hash = require("orrery.core.hash")
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 local reading = require("orrery.model.reading")
 
 local modules = {}

@@ -1,6 +1,7 @@
 -- Params: from what was typed (-p k=v) or given (with = {…}) to checked, typed values.
 local json = require("orrery.core.json")
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 local regex = require("orrery.core.regex")
 local sorted = require("orrery.kernel.sorted")
 

@@ -1,10 +1,11 @@
 -- The box a workflow file is evaluated in: one environment for the file and its modules,
 -- a record of what it read, and an end for files that never return.
 local errors = require("orrery.kernel.errors")
+local lazy = require("orrery.kernel.lazy")
 local library = require("orrery.model.library")
-local mistakes = require("orrery.model.mistakes")
+local mistakes = lazy("orrery.model.mistakes")
 local modules = require("orrery.model.modules")
-local nearest = require("orrery.kernel.nearest")
+local nearest = lazy("orrery.kernel.nearest")
 local reading = require("orrery.model.reading")
 
 local sandbox = {}

@@ -1,10 +1,11 @@
 -- From what was written in o.step "x" { … } to an orrery.Step: types, kinds, defaults.
 -- What needs the other steps to be known is checked in check.lua.
 local build = require("orrery.model.build")
-local clauses = require("orrery.model.clauses")
-local expr = require("orrery.model.expr")
+local lazy = require("orrery.kernel.lazy")
+local clauses = lazy("orrery.model.clauses")
+local expr = lazy("orrery.model.expr")
 local fields = require("orrery.model.fields")
-local paths = require("orrery.model.paths")
+local paths = lazy("orrery.model.paths")
 local report = require("orrery.model.report")
 local sorted = require("orrery.kernel.sorted")
 

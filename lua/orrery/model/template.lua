@@ -3,7 +3,8 @@
 -- A template is "{{", a known root, then "." or "[" or "}}", never after "$". Everything
 -- else ({{.Name}}, {{json .X}}, ${{ matrix.x }}) is text of other tools and stays as it is.
 local errors = require("orrery.kernel.errors")
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 local null = require("orrery.core.pack").null
 
 local template = {}

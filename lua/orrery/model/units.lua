@@ -1,5 +1,6 @@
 -- Durations and sizes as people write them: "90s", "1h30m", "500ms"; "4G", "512M".
-local time = require("orrery.time")
+local lazy = require("orrery.kernel.lazy")
+local time = lazy("orrery.time")
 
 local units = {}
 

@@ -2,7 +2,8 @@
 -- build, then edges, order and checks. All that is wrong is said at once.
 local build = require("orrery.model.build")
 local checks = require("orrery.model.check")
-local clauses = require("orrery.model.clauses")
+local lazy = require("orrery.kernel.lazy")
+local clauses = lazy("orrery.model.clauses")
 local edges = require("orrery.model.edges")
 local errors = require("orrery.kernel.errors")
 local fields = require("orrery.model.fields")
@@ -166,6 +167,7 @@ end
 
 local function env_of(node, into)
   local f = node.fields
+  if f.env == nil and f.pass_env == nil then return { set = {}, take = {}, pass = {} } end
   return clauses.env(type(f.env) == "table" and f.env or nil, f.pass_env,
     function(text, hint) into.report:error(into.report:at(node, "env"), text, hint) end)
 end

@@ -2,16 +2,17 @@
 local approval = require("orrery.run.approval")
 local artifacts = require("orrery.run.artifacts")
 local cacheable = require("orrery.run.cacheable")
-local depfile = require("orrery.run.depfile")
+local lazy = require("orrery.kernel.lazy")
+local depfile = lazy("orrery.run.depfile")
 local environ = require("orrery.run.environ")
 local fs = require("orrery.core.fs")
-local gate = require("orrery.run.gate")
+local gate = lazy("orrery.run.gate")
 local inputs = require("orrery.run.inputs")
 local jobs = require("orrery.run.job")
 local key = require("orrery.run.key")
 local last = require("orrery.run.last")
-local locks = require("orrery.run.locks")
-local memo = require("orrery.run.memo")
+local locks = lazy("orrery.run.locks")
+local memo = lazy("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local recorded = require("orrery.run.recorded")
 local still = require("orrery.run.still")
@@ -44,10 +45,11 @@ end
 
 -- The last record's files, but not those the step edits in place.
 local function clear_outputs(run, step, job)
-  if step.keep then return end
+  local before = not step.keep and last.get(run, step)
+  if not before then return end
   local keep = {}
   for _, p in ipairs(job.files) do keep[p] = true end
-  memo.remove_stale(run, last.get(run, step), keep)
+  memo.remove_stale(run, before, keep)
 end
 
 -- What it wrote instead: time stamps of files lag behind the clock by a tick of the kernel.
@@ -180,7 +182,7 @@ local function settle(run, step, job, came)
     if came.error then return end
   end
   came.outputs = job.named
-  came.error = gate.check(run, step, came, job.ctx)
+  if step.returns or step.gate then came.error = gate.check(run, step, came, job.ctx) end
 end
 
 local function env_note(run, job, came)

@@ -1,6 +1,7 @@
 -- Which steps are remembered, and why not: the rule of each kind, the step's own word, the
 -- run's mode.
-local selection = require("orrery.run.selection")
+local lazy = require("orrery.kernel.lazy")
+local selection = lazy("orrery.run.selection")
 
 local cacheable = {}
 

@@ -1,6 +1,7 @@
 -- What a step sees: the ctx that templates, conditions and functions of a step read.
 local errors = require("orrery.kernel.errors")
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 
 local context = {}
 

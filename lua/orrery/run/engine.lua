@@ -6,7 +6,8 @@ local calls = require("orrery.run.calls")
 local context = require("orrery.run.context")
 local environ = require("orrery.run.environ")
 local errors = require("orrery.kernel.errors")
-local executors = require("orrery.run.executors")
+local lazy = require("orrery.kernel.lazy")
+local executors = lazy("orrery.run.executors")
 local exitcode = require("orrery.run.exitcode")
 local history = require("orrery.run.history")
 local journal = require("orrery.run.journal")
@@ -14,7 +15,7 @@ local lock = require("orrery.core.lock")
 local loop = require("orrery.kernel.loop")
 local registry = require("orrery.core.registry")
 local resources = require("orrery.run.resources")
-local resume = require("orrery.run.resume")
+local resume = lazy("orrery.run.resume")
 local runs = require("orrery.run.runs")
 local scheduler = require("orrery.run.scheduler")
 local selection = require("orrery.run.selection")
@@ -340,13 +341,19 @@ Run.__close = close
 
 ---------------------------------------------------------------------------
 
+local function check_executors(run, chosen)
+  for _, step in ipairs(run.workflow.steps) do
+    if step.kind == "agent" then return executors.check(run, chosen) end
+  end
+end
+
 local function main(run, chosen)
   run.scheduler = scheduler.new(run, chosen)
   run.calls = run.opts.resume and resume.calls(run.root, run.opts.resume) or calls.new()
   run.budget = budget.new(run.opts.budget or run.workflow.budget or run.config.budget,
     function() return run.loop:now() end)
   check_resources(run, chosen)
-  if not run.opts.exec then executors.check(run, chosen) end
+  if not run.opts.exec then check_executors(run, chosen) end
   announce_start(run)
   announce_affected(run)
   announce_plan(run)

@@ -7,9 +7,10 @@ local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
+local lazy = require("orrery.kernel.lazy")
 local manifest = require("orrery.run.manifest")
 local template = require("orrery.model.template")
-local time = require("orrery.time")
+local time = lazy("orrery.time")
 
 local job = {}
 

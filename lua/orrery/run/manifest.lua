@@ -6,8 +6,9 @@ local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
+local lazy = require("orrery.kernel.lazy")
 local proc = require("orrery.core.proc")
-local schemakeys = require("orrery.run.schemakeys")
+local schemakeys = lazy("orrery.run.schemakeys")
 local services = require("orrery.run.services")
 
 local manifest = {}

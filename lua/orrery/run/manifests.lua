@@ -1,8 +1,9 @@
 -- Manifests that the cache keeps beside results, by step: those of this checkout, of other
 -- branches, of other worktrees. A miss is explained against the nearest of them.
-local differ = require("orrery.run.differ")
+local lazy = require("orrery.kernel.lazy")
+local differ = lazy("orrery.run.differ")
 local pack = require("orrery.core.pack")
-local recorded = require("orrery.run.recorded")
+local recorded = lazy("orrery.run.recorded")
 
 local manifests = {}
 

@@ -1,6 +1,7 @@
 -- From what a step came to, to its result record and its line in the journal.
 local key = require("orrery.run.key")
-local memo = require("orrery.run.memo")
+local lazy = require("orrery.kernel.lazy")
+local memo = lazy("orrery.run.memo")
 
 local outcome = {}
 

@@ -5,10 +5,11 @@
 -- A node is a unit here: a step, a group, or a step that fans out. A group without a
 -- policy, limit, needs, when or finally is transparent: its members belong to the
 -- nearest group that has one (their home), and it only gets a record at the end.
-local conditions = require("orrery.run.conditions")
+local lazy = require("orrery.kernel.lazy")
+local conditions = lazy("orrery.run.conditions")
 local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
-local fanout = require("orrery.run.fanout")
+local fanout = lazy("orrery.run.fanout")
 local group = require("orrery.run.group")
 local loop = require("orrery.kernel.loop")
 local priority = require("orrery.run.priority")

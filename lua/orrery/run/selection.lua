@@ -1,7 +1,8 @@
 -- Which steps are part of a run: targets by id or glob with what they need, --only,
 -- --from.
 local errors = require("orrery.kernel.errors")
-local nearest = require("orrery.kernel.nearest")
+local lazy = require("orrery.kernel.lazy")
+local nearest = lazy("orrery.kernel.nearest")
 
 local selection = {}
 

@@ -7,9 +7,10 @@
 -- be looked up. A step that must really run borrows its services first: the first borrower
 -- starts them, all wait until they are ready. Until then, and in every key, a port is the text
 -- "{{services.ID.port}}"; the borrower puts in the number. run.service is one service's life.
-local fill = require("orrery.run.fill")
+local lazy = require("orrery.kernel.lazy")
+local fill = lazy("orrery.run.fill")
 local loop = require("orrery.kernel.loop")
-local service = require("orrery.run.service")
+local service = lazy("orrery.run.service")
 local sorted = require("orrery.kernel.sorted")
 local uses = require("orrery.run.uses")
 
@@ -301,8 +302,5 @@ function services.sweep(host, still)
     end
   end
 end
-
---- The text of a port in keys, and in what a body hands to its calls.
-services.port_of = fill.port_of
 
 return services

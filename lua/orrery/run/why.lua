@@ -3,10 +3,11 @@
 --
 -- run.why holds the reasons of each step that ran, run.moved the records between which each
 -- restored one changed. Both are read only when a step after it asks.
-local differ = require("orrery.run.differ")
+local lazy = require("orrery.kernel.lazy")
+local differ = lazy("orrery.run.differ")
 local inputs = require("orrery.run.inputs")
 local last = require("orrery.run.last")
-local manifests = require("orrery.run.manifests")
+local manifests = lazy("orrery.run.manifests")
 local sys = require("orrery.core.sys")
 
 local why = {}
@@ -204,7 +205,10 @@ end
 ---@param reasons orrery.Reason[]
 ---@param id string the step
 ---@return string
-function why.line(reasons, id) return differ.line(reasons, "orrery explain " .. id) end
+function why.line(reasons, id)
+  if #reasons == 1 and not reasons[1].chain then return reasons[1].text end
+  return differ.line(reasons, "orrery explain " .. id)
+end
 
 --- Reasons as the journal has them; nil when the line says all.
 ---@param reasons orrery.Reason[]
