@@ -202,6 +202,7 @@
 ---@field secrets table
 ---@field dotenv string[]
 ---@field cache { size?: integer, age?: number, dir?: string }
+---@field journeys? string                the registry of journeys
 ---@field rules? string[]                 directories of coding rules that agents are given
 ---@field reads table                     as Workflow.reads
 

@@ -24,7 +24,7 @@ commands.list = {
     { "runs", "earlier runs" },
     { "artifact", "what runs produced" },
     { "cache", "how much is remembered; prune, verify, clear" } },
-  { "Agents", { "agents", "coding rules, and what else agents' workflows need" } },
+  { "Agents", { "agents", "coding rules and journeys of agents' workflows" } },
   { "Lua", { "repl", "an interactive prompt on the same engine" },
     { "eval", "the value of an expression" },
     { "lua", "run a script with the primitives" } },

@@ -65,6 +65,7 @@ flags.all = {
   keep = { takes = "N", kind = "count", help = "how many to keep" },
   rules = { takes = "DIR", many = true, help = "where coding rules are" },
   ["only-rule"] = { takes = "RULE", many = true, help = "only this rule: a name, path or glob" },
+  registry = { takes = "FILE", help = "the registry of journeys" },
   fix = { help = "mend what can be mended" },
   help = { short = "h", help = "help for the command" },
 }

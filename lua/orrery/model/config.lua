@@ -22,7 +22,7 @@ function config.root(dir) return find_root(dir) end
 
 local kinds = { default = "string", path = "table", agents = "table", resources = "table",
   budget = "table", secrets = "table", dotenv = "string|table", cache = "table",
-  rules = "string|table" }
+  rules = "string|table", journeys = "string" }
 
 local function list(v)
   local out = {}
@@ -68,6 +68,7 @@ local function fill(out, value, at, r)
   if r.failed then return end
   out.default, out.agents = value.default, value.agents or {}
   out.path = path_of(value.path or {}, say("path"))
+  out.journeys = value.journeys
   if value.rules then out.rules = path_of(value.rules, say("rules")) end
   out.resources = clauses.resources(value.resources or {}, say("resources"))
   if value.budget then out.budget = clauses.budget(value.budget, say("budget")) end

@@ -9,6 +9,7 @@ local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
 local request = require("orrery.steps.agent.request")
+local skills = require("orrery.run.skills")
 
 local skill = {}
 
@@ -16,11 +17,8 @@ local skill = {}
 skill.ttl = 3600
 
 local function find(run, name)
-  local base = run.root .. "/skills/" .. name
-  local lua = fs.inside(name) and fs.stat(base .. ".lua")
-  if lua and lua.type == "file" then return base .. ".lua", true end
-  local program = fs.inside(name) and fs.stat(base)
-  if program and program.type == "file" then return base, false end
+  local path, is_lua = skills.find(run.root, name)
+  if path then return path, is_lua end
   errors.raise("skill", ("there is no skill '%s'; write skills/%s.lua, which returns "
     .. "function(ctx) … end, or a program skills/%s"):format(name, name, name))
 end

@@ -1,14 +1,16 @@
 -- orrery agents …: what belongs to agents' workflows, a command each.
 local agents = {}
 
-agents.usage = "orrery agents rules …"
+agents.usage = "orrery agents rules|journey …"
 agents.about = [[
-Coding rules, and what else agents' workflows need. Each has its own help: orrery agents rules
+What workflows of agents need besides themselves. Each has its own help: orrery agents rules
 --help.]]
-agents.examples = { { "orrery agents rules for src/app.ts", "the rules a file calls for" } }
+agents.examples = { { "orrery agents rules for src/app.ts", "the rules a file calls for" },
+  { "orrery agents journey list", "what people do here" } }
 
 --- The commands beneath, in the order of help: name, and one line.
-agents.subs = { { "rules", "coding rules: index, for a file, for a project, audit" } }
+agents.subs = { { "journey", "what people do with workflows and skills: list, check, run" },
+  { "rules", "coding rules: index, for a file, for a project, audit" } }
 
 --- The module of one.
 ---@param name string

@@ -3,6 +3,7 @@ local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
 local loops = require("orrery.kernel.loop")
 local pack = require("orrery.core.pack")
+local single = require("orrery.face.single")
 local sys = require("orrery.core.sys")
 
 local exec = {}
@@ -23,21 +24,12 @@ local function name_of(argv, cwd)
   return argv[1]:match("([^/]*)/*$"):gsub("[%c%s%[%]]", "_") .. "-" .. digest:sub(1, 8)
 end
 
--- The workflow of a single step, made as a file would make it.
 local function workflow_of(c, root, conf)
-  local o = require("orrery")
-  local report = require("orrery.model.report").new()
-  local box = require("orrery.model.sandbox").new({ root = root })
   local here = sys.cwd()
   local cwd = here ~= root and here:sub(#root + (root == "/" and 1 or 2)) or nil
   local id = name_of(c.rest, cwd)
-  local node = o.workflow("exec")({ o.step(id)({ run = c.rest, cwd = cwd, inputs = c.opts["in"],
-    outputs = c.opts.out, env = c.opts.env }) })
-  local info = { name = "exec", file = root .. "/", root = root, form = "lua", config = conf }
-  local ok, wf = pcall(require("orrery.model.workflow").make, node, info, {}, box, report)
-  if ok then return wf, id end
-  if type(wf) ~= "table" or not wf.messages then error(wf, 0) end
-  errors.raise("usage", wf.messages[1].text, { hint = wf.messages[1].hint })
+  return single.make("exec", id, { run = c.rest, cwd = cwd, inputs = c.opts["in"],
+    outputs = c.opts.out, env = c.opts.env }, root, conf), id
 end
 
 -- Passes on what the command writes, as it comes.

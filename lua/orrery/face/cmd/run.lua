@@ -32,7 +32,10 @@ local function chosen(list)
   return list
 end
 
-local function agents_of(list)
+--- Executors by role, of --agent; a command without a role is for all.
+---@param list string[]?
+---@return table<string, string>
+function run.agents(list)
   local out = {}
   for _, item in ipairs(list or {}) do
     local name, cmd = item:match("^([%w%*_%.%-]+)=(.*)$")
@@ -63,7 +66,7 @@ function run.options(c, steps)
   return {
     jobs = opts.jobs, keep_going = opts["keep-going"], targets = #steps > 0 and steps or nil,
     only = opts.only, from = opts.from, force = chosen(opts.force), cache = opts.cache,
-    args = c.rest or {}, agents = agents_of(opts.agent), timeout = opts.timeout,
+    args = c.rest or {}, agents = run.agents(opts.agent), timeout = opts.timeout,
     budget = budget_of(opts.budget), strict = opts.strict,
     resources = args.pairs(opts.resources, "--resources", true),
     sequential_fallback = opts["sequential-fallback"], yes = chosen(opts.yes), sinks = {},
