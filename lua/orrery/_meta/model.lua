@@ -255,6 +255,7 @@
 ---@field on_signal fun(self, name: string, fn: fun(e: core.Event)): integer
 ---@field on_output fun(self, id: integer, fn: fun(stream: integer, data: string))
 ---@field on_idle fun(self, fn: fun(): boolean?)  called when nothing is ready, before the loop blocks; true: it made work
+---@field keep_idle fun(self, n: integer)   forgets all but the first n of them
 ---@field workers fun(self, n?: integer): core.Pool
 ---@field submit fun(self, f: function, args: any[], opts?: orrery.JobOptions): integer  job id to await → { ok, value, error, facts }
 ---@field cancel_job fun(self, id: integer)
@@ -413,6 +414,9 @@
 ---@field loop? orrery.Loop               a REPL's; else the run has its own
 ---@field core? core.Loop                 kernel.virtual's, for tests
 ---@field exec? table                     instead of run.exec, for tests and simulate
+---@field services? orrery.Services       run.services.new: several runs share it
+---@field watched? orrery.Watched          notes what the run looks at
+---@field control? { interrupt?: fun(code: integer), restart?: fun(what: table) }  filled in by the run
 ---@field signals? boolean                false: Ctrl-C is the caller's
 ---@field argv? string[]                  for the journal
 

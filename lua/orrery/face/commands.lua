@@ -8,6 +8,7 @@ local files = { init = "begin" }
 --- In the order of help: { kin, { name, line }… }.
 commands.list = {
   { "Run", { "run", "run a workflow, or steps of it" },
+    { "watch", "run again whenever what was read changes" },
     { "resume", "go on with a run that did not finish" },
     { "approve", "yes to what a run waits for" },
     { "reject", "no to it" },

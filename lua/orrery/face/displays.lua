@@ -48,21 +48,23 @@ local function muting(try, fd)
   end
 end
 
-local function open_events(self, c)
+--- Where --events wants the stream to go; nil when it does not.
+---@param c table the invocation
+---@return fun(e: table)? put
+---@return file*? file to be closed
+function displays.stream(c)
   local path = c.opts.events
-  if not path then return end
+  if not path then return nil end
   local json = require("orrery.core.json")
-  local write = muting(c.try, 1)
+  local write, f = muting(c.try, 1), nil
   if path ~= "-" then
-    local f, why = io.open(path, "wb")
+    local why
+    f, why = io.open(path, "wb")
     if not f then errors.raise("usage", "--events " .. tostring(why)) end
     f:setvbuf("line")
-    self.events_file = f
     write = function(text) f:write(text) end
   end
-  self.events = function(e)
-    write(assert(json.encode(e, { lossy = true })) .. "\n")
-  end
+  return function(e) write(assert(json.encode(e, { lossy = true })) .. "\n") end, f
 end
 
 local function screen(self, c, fd, how)
@@ -83,14 +85,19 @@ end
 
 --- The displays of one run.
 ---@param c table the invocation
----@param opts? { dir?: string } dir: of a finished run that is shown again
+---@param opts? { dir?: string, events?: fun(e: table) } dir: of a finished run that is shown
+---  again; events: a stream that is open already
 ---@return orrery.Displays
 function displays.new(c, opts)
   local fd = progress_fd(c.opts)
   local how = displays.how(c.opts, fd)
   if opts and opts.dir and how == "live" then how = "group" end
   local self = setmetatable({ c = c, state = tally.new({ dir = opts and opts.dir }) }, Displays)
-  open_events(self, c)
+  if opts and opts.events then
+    self.events = opts.events
+  else
+    self.events, self.events_file = displays.stream(c)
+  end
   local write, complain = screen(self, c, fd, how)
   self.plain = plain.new({ state = self.state, write = write, complain = complain,
     paint = color.painter(c.opts.color, fd), verbose = c.opts.verbose,

@@ -39,6 +39,7 @@ flags.all = {
     help = "how the steps' output is shown" },
   timestamps = { help = "put the time before each line" },
   color = { takes = "[WHEN]", choices = { "auto", "always", "never" }, help = "when to color" },
+  clear = { help = "clear the screen before each new run" },
   strict = { help = "warnings of the check are errors" },
   durable = { help = "sync the journal to disk as it grows" },
   ["sequential-fallback"] = { help = "run members of a group that need each other in order" },

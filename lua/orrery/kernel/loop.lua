@@ -301,18 +301,14 @@ end
 ---@param on_start? fun(child: core.Child)
 ---@return core.Event?
 ---@return orrery.Err?
-function loop.child(spec, on_output, on_start)
-  return started.child(loop, spec, on_output, on_start)
-end
+function loop.child(spec, ...) return started.child(loop, spec, ...) end
 
 --- Runs a Lua function on a worker and waits for it: { ok, value, error, facts }.
 --- If the task is cancelled meanwhile, the function is ended first.
 ---@param f function
 ---@param args any[]
 ---@return table
-function loop.job(f, args, opts)
-  return started.job(loop, f, args, opts)
-end
+function loop.job(f, args, opts) return started.job(loop, f, args, opts) end
 
 ---------------------------------------------------------------------------
 -- the loop
@@ -440,6 +436,10 @@ end
 --- Runs fn() whenever nothing is ready; true says that it made something ready.
 ---@param fn fun(): boolean?
 function Loop:on_idle(fn) self.idlers[#self.idlers + 1] = fn end
+
+--- Forgets all but the first n of them, for who uses the loop of another.
+---@param n integer
+function Loop:keep_idle(n) table.move({}, 1, #self.idlers - n, n + 1, self.idlers) end
 
 --- Calls fn(event) at each event of an id nobody awaits: a system signal, a watch.
 ---@param id integer

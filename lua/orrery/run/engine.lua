@@ -15,6 +15,7 @@ local lock = require("orrery.core.lock")
 local loop = require("orrery.kernel.loop")
 local registry = require("orrery.core.registry")
 local resources = require("orrery.run.resources")
+local restart = lazy("orrery.run.restart")
 local resume = lazy("orrery.run.resume")
 local runs = require("orrery.run.runs")
 local scheduler = require("orrery.run.scheduler")
@@ -81,6 +82,7 @@ local function new_run(wf, opts)
     config = opts.config or {}, args = opts.args or {}, process_env = environ.process(),
     exec = opts.exec or require("orrery.run.exec"), random = math.random, secrets = {},
     prefix = "", always = {}, why = {}, moved = {}, hosts = opts.services,
+    watched = opts.watched,
     still = still.new(),
   }, Run)
   run.dotenv = Run.dotenv_of(wf)
@@ -108,6 +110,7 @@ local function open(wf, opts)
   state.prepare(run.root)
   run.locks = lock.open(run.root .. "/.orrery/lock")
   run.loop = opts.loop or loop.new(opts.core)
+  run.idlers = #run.loop.idlers
   if opts.resume then
     run.claim = run.loop:run(run.loop:task("claim", states.claim, run.locks, opts.resume))
   end
@@ -214,6 +217,7 @@ end
 
 -- The first time ends what runs and lets finally steps run; the second ends all at once.
 local function interrupt(run, code)
+  if run.restarting then return restart.overrule(run, code) end
   if run.interrupted then
     run.killed = true
     run.loop:kill_children()
@@ -229,6 +233,10 @@ local function listen(run)
   if opts.signals ~= false then
     run.listening = { l:on_signal("INT", function() interrupt(run, 130) end),
       l:on_signal("TERM", function() interrupt(run, 143) end) }
+  end
+  if opts.control then
+    opts.control.interrupt = function(code) interrupt(run, code) end
+    opts.control.restart = function(what) restart.begin(run, what) end
   end
   if opts.timeout then
     local id = l.core:timer(opts.timeout)
@@ -334,7 +342,11 @@ local function close(run)
   end
   if run.store then run.store:close() end
   if run.locks then run.locks:close() end
-  if run.loop and not run.opts.loop then run.loop:close() end
+  if run.loop and run.opts.loop then
+    run.loop:keep_idle(run.idlers)
+  elseif run.loop then
+    run.loop:close()
+  end
 end
 
 Run.__close = close
@@ -386,6 +398,9 @@ function engine.run(wf, opts)
   runs.prune(run.root)
   return record
 end
+
+--- The names of a workflow's dotenv files.
+engine.dotenv_files = Run.dotenv_files
 
 --- What a run would do, without running anything: for each step its verdict.
 ---@param wf orrery.Workflow

@@ -124,6 +124,7 @@ local function one_try(run, step, attempt, feedback)
   local job = jobs.prepare(run, step, attempt, feedback)
   if attempt == 1 then warn_inputs(run, step, job) end
   jobs.key(run, step, job)
+  if run.watched and attempt == 1 then run.watched:step(run, step, job) end
   local hit = attempt == 1 and lookup(run, step, job)
   if hit then return job, hit end
   -- Another process may be at the same key: wait for it, then look again.
@@ -136,6 +137,7 @@ local function one_try(run, step, attempt, feedback)
   if loan and loan.bad then return job, loan:blocked(run, step) end
   local result, came = attempts.run(run, step, job)
   if loan then loan:blame(result) end
+  if run.watched and came.set then run.watched:found(run, step, came.set) end
   return job, nil, result, came
 end
 
@@ -143,6 +145,7 @@ end
 local function offer(run, step)
   local job = jobs.prepare(run, step, 1, {})
   jobs.key(run, step, job)
+  if run.watched then run.watched:step(run, step, job) end
   return services.offer(run, step, job)
 end
 

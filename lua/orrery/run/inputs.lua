@@ -123,6 +123,7 @@ local function expand_globs(run, step, patterns)
   local found, why = fs.glob(patterns, { root = run.root })
   if not found then errors.raise(why.code, why.message) end
   if run.consulted then run.consulted:glob(patterns, found, why) end
+  if run.watched then run.watched:glob(run, step, patterns, found, why.dirs) end
   local upstream, made = upstream_outputs(run, step)
   local seen, out = {}, {}
   for _, p in ipairs(found) do

@@ -13,6 +13,7 @@ local fanout = lazy("orrery.run.fanout")
 local group = require("orrery.run.group")
 local loop = require("orrery.kernel.loop")
 local priority = require("orrery.run.priority")
+local restart = lazy("orrery.run.restart")
 local results = require("orrery.run.results")
 local services = require("orrery.run.services")
 local temp = require("orrery.run.temp")
@@ -449,7 +450,7 @@ function Scheduler.ready(_, node) became_ready(node) end
 ---@param node orrery.Node
 ---@param why string
 function Scheduler:cancel(node, why)
-  if node.result then return end
+  if node.result or (why == "changed" and restart.spares(self.run, node.unit)) then return end
   if node.task and node.g then
     node.g:close(why)
   elseif node.task then

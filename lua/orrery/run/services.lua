@@ -277,7 +277,7 @@ function services.close(run)
   end
   for _, s in ipairs(mine) do
     host.by_id[s.id] = nil
-    if host.keep and not run.interrupted and s.state == "up" then
+    if host.keep and (run.restarting or not run.interrupted) and s.state == "up" then
       service.keep(host, s)
     elseif s.state == "offered" then
       service.unneeded(s)
@@ -292,15 +292,16 @@ end
 
 --- Ends what earlier runs left up. In a task.
 ---@param host orrery.Services
----@param still? table<string, true> ids that stay
-function services.sweep(host, still)
+---@param wf? orrery.Workflow those that are still part of it stay
+function services.sweep(host, wf)
   for id, s in sorted.pairs(host.kept) do
-    if not (still and still[id]) then
+    if not (wf and (wf.by_id[id] or wf.by_id[id:match("^[^/]*")])) then
       host.kept[id] = nil
       service.stop(s)
       loop.shielded(loop.await, s.gone)
     end
   end
+  for _, s in sorted.pairs(not wf and host.leaving or {}) do loop.shielded(loop.await, s.gone) end
 end
 
 return services

@@ -111,10 +111,10 @@ end
 -- "ready      db  on port 41234 in 0.3 s"
 function on.service_ready(self, e)
   if self.how == "quiet" then return end
-  local notes = { e.port and "on port " .. e.port, e.kept and "up since an earlier run"
-    or "in " .. words.seconds(e.seconds or 0) }
+  local text = e.kept and "up since an earlier run" or "in " .. words.seconds(e.seconds or 0)
+  if e.port then text = ("on port %d%s %s"):format(e.port, e.kept and "," or "", text) end
   write(self, ("%s %s  %s\n"):format(self.paint("cyan", ("%-10s"):format("ready")), e.id,
-    self.paint("dim", table.concat(notes, e.port and " " or "", e.port and 1 or 2))))
+    self.paint("dim", text)))
 end
 
 function on.step_retry(self, e)
