@@ -6,8 +6,9 @@ local words = require("orrery.face.words")
 
 local list = {}
 
--- Which record sets lead to a record is no result of anything.
-local INNER = { sets = true }
+-- Results are listed; what only leads to them, or explains them, is not.
+local function is_result(space) return space == "memo" or space:find("^value:") ~= nil end
+
 local DAY = 86400
 
 local function decoded(store, item, bytes)
@@ -65,7 +66,7 @@ function list.rows(store, globs)
   for i, glob in ipairs(globs) do patterns[i] = selection.pattern(glob) end
   local cursor, item, bytes = store:next(0)
   while cursor do
-    if not INNER[item.space] then
+    if is_result(item.space) then
       local row = describe(store, item, bytes)
       if wanted(row, patterns) then rows[#rows + 1] = row end
     end
