@@ -186,7 +186,8 @@ int orr_store_open(const char *dir, const struct orr_store_opts *o,
                             .dirfd = -1,
                             .segfd = -1,
                             .seg = ORR_SEGMENT_INIT,
-                            .locks = ORR_LOCKS_INIT};
+                            .locks = ORR_LOCKS_INIT,
+                            .root = ORR_RESTORE_ROOT_INIT};
     s->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
     s->max_age = o->max_age ? o->max_age : DEFAULT_MAX_AGE;
     s->spare = o->spare;
@@ -289,6 +290,8 @@ void orr_store_close(struct orr_store *s)
         close(s->segfd);
     if (s->dirfd >= 0)
         close(s->dirfd);
+    orr_restore_root_close(&s->root);
+    free(s->root_path);
     orr_buf_fini(&s->batch);
     orr_buf_fini(&s->read);
     free(s->dir);

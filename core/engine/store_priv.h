@@ -9,6 +9,7 @@
 #include "engine/cas.h"
 #include "engine/catalog.h"
 #include "engine/lock.h"
+#include "engine/restore.h"
 #include "engine/segment.h"
 #include "engine/store.h"
 
@@ -28,6 +29,11 @@ struct orr_store {
     bool spare;   /* closing is to spare what this handle used */
     bool sparing; /* this prune is the closing one */
     struct orr_keeper *keeper;
+    /* where was restored last: a run restores to one root */
+    struct orr_restore_root root;
+    char *root_path; /* owned */
+    dev_t root_dev;
+    ino_t root_ino;
 };
 
 enum { ORR_DAY_S = 86400 };
@@ -41,6 +47,10 @@ uint16_t orr_store_today(const struct orr_store *s);
 
 /* The descriptor for reading a segment, or -1 and errno. */
 int orr_store_seg_fd(struct orr_store *s, size_t seg);
+
+/* Opens s->root to restore under: at most once for as long as the path means
+ * the same directory. */
+int orr_store_root(struct orr_store *s, const char *path, struct orr_err *e);
 
 /* Adds a frame to the batch, taking a segment first if there is none. A stamp
  * of 0 is replaced by the next one, a creation of 0 by now. */

@@ -4,12 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/xalloc.h"
 #include "engine/filecopy.h"
-#include "engine/restore.h"
 #include "engine/store_priv.h"
 
 ptrdiff_t orr_store_find_blob(struct orr_store *s, const struct orr_digest *d)
@@ -238,22 +239,40 @@ int orr_store_get_blob(struct orr_store *s, const struct orr_digest *d,
     return deliver(s, d, &to, e);
 }
 
+int orr_store_root(struct orr_store *s, const char *path, struct orr_err *e)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return orr_err_errno(e, errno, "open the directory %s", path);
+    if (s->root_path && !strcmp(s->root_path, path) &&
+        s->root_dev == st.st_dev && s->root_ino == st.st_ino)
+        return 0;
+    orr_restore_root_close(&s->root);
+    free(s->root_path);
+    s->root_path = NULL;
+    int rc = orr_restore_root_open(&s->root, path, e);
+    if (rc < 0)
+        return rc;
+    s->root_path = orr_xstrdup(path);
+    s->root_dev = st.st_dev;
+    s->root_ino = st.st_ino;
+    return 0;
+}
+
 int orr_store_restore(struct orr_store *s, const struct orr_digest *d,
                       const char *root, const char *rel, mode_t mode,
                       struct orr_err *e)
 {
     struct orr_restore r = ORR_RESTORE_INIT;
-    int rootfd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (rootfd < 0)
-        return orr_err_errno(e, errno, "open the directory %s", root);
-    int rc = orr_restore_begin(&r, rootfd, rel, e);
+    int rc = orr_store_root(s, root, e);
+    if (!rc)
+        rc = orr_restore_begin(&r, &s->root, rel, e);
     if (!rc) {
-        struct sink to = {NULL, r.fd};
-        rc = deliver(s, d, &to, e);
+        struct sink sink = {NULL, r.fd};
+        rc = deliver(s, d, &sink, e);
     }
     if (!rc)
         rc = orr_restore_commit(&r, mode, e);
     orr_restore_fini(&r);
-    close(rootfd);
     return rc;
 }

@@ -13,7 +13,6 @@
 
 #include "engine/filecopy.h"
 #include "engine/parallel.h"
-#include "engine/restore.h"
 #include "engine/store_priv.h"
 
 enum { SLICE = 16, WORTH = 64 }; /* files at a time, and for a thread */
@@ -28,7 +27,6 @@ struct source {
 
 struct work {
     struct orr_store *s;
-    int rootfd;
     struct orr_store_job *jobs;
     struct source *from;
 };
@@ -62,7 +60,7 @@ static void restore_one(const struct work *w, size_t i)
     struct orr_store_job *job = &w->jobs[i];
     struct orr_restore r = ORR_RESTORE_INIT;
     job->done = false;
-    if (f->fd == -2 || orr_restore_begin(&r, w->rootfd, job->rel, NULL) < 0)
+    if (f->fd == -2 || orr_restore_begin(&r, &w->s->root, job->rel, NULL) < 0)
         goto out;
     int rc = f->fd >= 0 ? write_frame(f, &job->digest, r.fd)
                         : orr_cas_copy(&w->s->cas, &job->digest, r.fd, NULL);
@@ -100,12 +98,11 @@ void orr_store_restore_many(struct orr_store *s, const char *root,
                             unsigned threads)
 {
     struct work w = {.s = s, .jobs = jobs};
-    w.rootfd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     w.from =
         n && n < SIZE_MAX / sizeof *w.from ? malloc(n * sizeof *w.from) : NULL;
     for (size_t i = 0; i < n; i++)
         jobs[i].done = false;
-    if (w.rootfd < 0 || !w.from)
+    if (!w.from || orr_store_root(s, root, NULL) < 0)
         goto out;
     /* No news from here on: a refresh could close files that are read. */
     orr_store_refresh(s, NULL);
@@ -120,6 +117,4 @@ void orr_store_restore_many(struct orr_store *s, const char *root,
     s->next_refresh = 0;
 out:
     free(w.from);
-    if (w.rootfd >= 0)
-        close(w.rootfd);
 }

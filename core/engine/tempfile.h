@@ -14,6 +14,10 @@ enum { ORR_TEMPFILE_NAME = 40 };
 int orr_tempfile_open(int dirfd, const char *prefix,
                       char name[ORR_TEMPFILE_NAME], struct orr_err *e);
 
+/* The same for a directory, mode 0700. 0 or a negative ORR_E*. */
+int orr_tempfile_mkdir(int dirfd, const char *prefix,
+                       char name[ORR_TEMPFILE_NAME], struct orr_err *e);
+
 /* Removes files of the directory that were last written before 'before'
  * (seconds since 1970): left by processes that were killed. */
 void orr_tempfile_sweep(int dirfd, int64_t before);

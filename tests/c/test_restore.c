@@ -13,26 +13,26 @@
 #include "engine/restore.h"
 #include "folder.h"
 
-static int open_dir(void **state)
+static struct orr_restore_root open_root(void **state)
 {
-    int fd = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    return fd;
+    struct orr_restore_root root = ORR_RESTORE_ROOT_INIT;
+    assert_int_equal(orr_restore_root_open(&root, *state, NULL), 0);
+    return root;
 }
 
 /* Writes 'text' to rel under the test's folder. */
 static int put(void **state, const char *rel, const char *text, mode_t mode,
                struct orr_err *e)
 {
-    int root = open_dir(state);
+    struct orr_restore_root root = open_root(state);
     struct orr_restore r = ORR_RESTORE_INIT;
-    int rc = orr_restore_begin(&r, root, rel, e);
+    int rc = orr_restore_begin(&r, &root, rel, e);
     if (!rc)
         rc = orr_write_all(r.fd, text, strlen(text), rel, e);
     if (!rc)
         rc = orr_restore_commit(&r, mode, e);
     orr_restore_fini(&r);
-    close(root);
+    orr_restore_root_close(&root);
     return rc;
 }
 
@@ -95,24 +95,25 @@ static void a_symlink_on_the_way_is_refused(void **state)
 
 static void the_slow_walk_refuses_the_same(void **state)
 {
-    int root = open_dir(state);
+    struct orr_restore_root root = open_root(state);
     assert_int_equal(mkdir(in_folder(state, "real"), 0755), 0);
     assert_int_equal(symlink("/tmp", in_folder(state, "out")), 0);
     assert_int_equal(symlink("real", in_folder(state, "in")), 0);
     const char *bad[] = {"out", "in", "in/x", "..", "real/../..", "/tmp"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         size_t n = strlen(bad[i]);
-        assert_int_equal(orr_open_beneath_slowly(root, bad[i], n, true, NULL),
-                         ORR_EUNSAFE);
-        assert_int_equal(orr_open_beneath(root, bad[i], n, true, NULL),
+        assert_int_equal(
+            orr_open_beneath_slowly(root.fd, bad[i], n, true, NULL),
+            ORR_EUNSAFE);
+        assert_int_equal(orr_open_beneath(root.fd, bad[i], n, true, NULL),
                          ORR_EUNSAFE);
     }
-    int fd = orr_open_beneath_slowly(root, "real/a/b", 8, true, NULL);
+    int fd = orr_open_beneath_slowly(root.fd, "real/a/b", 8, true, NULL);
     assert_true(fd >= 0);
     close(fd);
-    assert_int_equal(orr_open_beneath(root, "real/none", 9, false, NULL),
+    assert_int_equal(orr_open_beneath(root.fd, "real/none", 9, false, NULL),
                      ORR_ENOENT);
-    close(root);
+    orr_restore_root_close(&root);
 }
 
 static void a_symlink_at_the_target_is_replaced_not_followed(void **state)
@@ -145,16 +146,16 @@ static void a_file_as_a_parent_is_an_error(void **state)
 
 static void what_is_not_committed_never_was(void **state)
 {
-    int root = open_dir(state);
+    struct orr_restore_root root = open_root(state);
     struct orr_restore r = ORR_RESTORE_INIT;
     write_file(in_folder(state, "f"), "old", 3);
-    assert_int_equal(orr_restore_begin(&r, root, "f", NULL), 0);
+    assert_int_equal(orr_restore_begin(&r, &root, "f", NULL), 0);
     assert_int_equal(orr_write_all(r.fd, "new", 3, "f", NULL), 0);
     orr_restore_fini(&r);
     orr_restore_fini(&r);
     assert_file(in_folder(state, "f"), "old", 3);
     assert_int_equal(entries(*state), 1);
-    close(root);
+    orr_restore_root_close(&root);
 }
 
 static void a_copy_says_what_it_holds(void **state)
@@ -181,6 +182,84 @@ static void a_copy_says_what_it_holds(void **state)
     close(from);
 }
 
+static void
+files_are_written_in_the_state_directory_where_there_is_one(void **state)
+{
+    struct stat st;
+    mkdir(in_folder(state, ".orrery"), 0777);
+    mkdir(in_folder(state, "d"), 0777);
+    struct orr_restore_root root = open_root(state);
+    struct orr_restore r = ORR_RESTORE_INIT;
+    assert_int_equal(orr_restore_begin(&r, &root, "d/f", NULL), 0);
+    assert_int_equal(entries(in_folder(state, "d")), 0);
+    assert_int_equal(entries(in_folder(state, ".orrery/tmp")), 1);
+    assert_int_equal(orr_write_all(r.fd, "text", 4, "", NULL), 0);
+    assert_int_equal(orr_restore_commit(&r, 0755, NULL), 0);
+    orr_restore_fini(&r);
+    assert_int_equal(stat(in_folder(state, "d/f"), &st), 0);
+    assert_int_equal(st.st_size, 4);
+    assert_int_equal(st.st_mode & 0777, 0755);
+    orr_restore_root_close(&root);
+    assert_int_equal(entries(in_folder(state, ".orrery/tmp")), 0);
+}
+
+static void what_a_killed_process_left_is_removed_a_day_later(void **state)
+{
+    struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    mkdir(in_folder(state, ".orrery"), 0777);
+    mkdir(in_folder(state, ".orrery/tmp"), 0777);
+    mkdir(in_folder(state, ".orrery/tmp/restore-old"), 0777);
+    mkdir(in_folder(state, ".orrery/tmp/restore-new"), 0777);
+    close(open(in_folder(state, ".orrery/tmp/restore-old/f"), O_CREAT | O_RDWR,
+               0600));
+    utimensat(AT_FDCWD, in_folder(state, ".orrery/tmp/restore-old"), old, 0);
+    struct orr_restore_root root = open_root(state);
+    orr_restore_root_close(&root);
+    assert_int_equal(access(in_folder(state, ".orrery/tmp/restore-old"), F_OK),
+                     -1);
+    assert_int_equal(access(in_folder(state, ".orrery/tmp/restore-new"), F_OK),
+                     0);
+}
+
+static void a_stage_that_is_a_link_is_not_used(void **state)
+{
+    mkdir(in_folder(state, ".orrery"), 0777);
+    mkdir(in_folder(state, "elsewhere"), 0777);
+    assert_int_equal(symlink("../elsewhere", in_folder(state, ".orrery/tmp")),
+                     0);
+    struct orr_restore_root root = open_root(state);
+    assert_int_equal(root.stage, -1);
+    orr_restore_root_close(&root);
+    assert_int_equal(put(state, "f", "text", 0644, NULL), 0);
+    assert_int_equal(entries(in_folder(state, "elsewhere")), 0);
+}
+
+static void
+a_target_on_another_file_system_is_written_beside_its_place(void **state)
+{
+    char stage[] = "/dev/shm/orr-restore-XXXXXX";
+    struct stat here, there;
+    if (!mkdtemp(stage) || stat(*state, &here) < 0 || stat(stage, &there) < 0 ||
+        here.st_dev == there.st_dev)
+        skip();
+    struct orr_restore_root root = open_root(state);
+    assert_int_equal(root.stage, -1); /* no .orrery here */
+    root.stage = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct orr_restore r = ORR_RESTORE_INIT;
+    assert_int_equal(orr_restore_begin(&r, &root, "f", NULL), 0);
+    assert_int_equal(orr_write_all(r.fd, "text", 4, "", NULL), 0);
+    assert_int_equal(entries(stage), 1);
+    assert_int_equal(orr_restore_commit(&r, 0751, NULL), 0);
+    orr_restore_fini(&r);
+    assert_int_equal(entries(stage), 0);
+    assert_int_equal(stat(in_folder(state, "f"), &here), 0);
+    assert_int_equal(here.st_size, 4);
+    assert_int_equal(here.st_mode & 0777, 0751);
+    assert_int_equal(entries(*state), 1);
+    orr_restore_root_close(&root);
+    rmdir(stage);
+}
+
 int main(void)
 {
 #define IN_FOLDER(f)                                                           \
@@ -195,6 +274,10 @@ int main(void)
         IN_FOLDER(a_directory_at_the_target_is_an_error_without_a_trace),
         IN_FOLDER(a_file_as_a_parent_is_an_error),
         IN_FOLDER(what_is_not_committed_never_was),
+        IN_FOLDER(files_are_written_in_the_state_directory_where_there_is_one),
+        IN_FOLDER(what_a_killed_process_left_is_removed_a_day_later),
+        IN_FOLDER(a_stage_that_is_a_link_is_not_used),
+        IN_FOLDER(a_target_on_another_file_system_is_written_beside_its_place),
         IN_FOLDER(a_copy_says_what_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,35 @@ describe("while a run stands still", function()
     assert.equal("d2", inputs.facts(run, { path })[1][2])
   end)
 
+  it("what the run changes itself is looked at again, and only that", function()
+    local run = new_run({ ["/r/a"] = "d1", ["/r/b"] = "d2" })
+    still.forget(run, "x") -- the first change forgets all
+    inputs.facts(run, { "a", "b" })
+    still.forget(run, "a")
+    run.asked = {}
+    inputs.facts(run, { "a", "b" })
+    assert.same({ "/r/a" }, run.asked)
+  end)
+
+  it("after a change nothing behind a symlinked directory is kept in mind", function()
+    local fs = require("orrery.core.fs")
+    local root = os.tmpname()
+    os.remove(root)
+    fs.mkdir(root .. "/real/deep")
+    fs.symlink("real", root .. "/alias")
+    local contents = { [root .. "/alias/deep/f"] = "d1", [root .. "/real/deep/f"] = "d1" }
+    local run = new_run(contents)
+    run.root = root
+    still.forget(run, "x")
+    inputs.facts(run, { "alias/deep/f", "real/deep/f" })
+    for path in pairs(contents) do contents[path] = "d2" end
+    still.forget(run, "real/deep/f")
+    assert.equal("d2", inputs.facts(run, { "alias/deep/f" })[1][2])
+    still.forget(run, "alias/deep/f")
+    assert.equal("d2", inputs.facts(run, { "real/deep/f" })[1][2])
+    fs.remove_tree(root)
+  end)
+
   it("a nested run shares what is known", function()
     local run = new_run({ ["/r/a"] = "d1" })
     local inner = setmetatable({}, { __index = run })

@@ -21,7 +21,6 @@ local outcome = require("orrery.run.outcome")
 local recall = require("orrery.run.recall")
 local retry = lazy("orrery.run.retry")
 local services = require("orrery.run.services")
-local still = require("orrery.run.still")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
 local why = require("orrery.run.why")
@@ -40,7 +39,6 @@ local function use_record(run, step, job, record, full)
     for _, o in ipairs(record.outputs) do keep[o.path] = true end
     if not step.keep then memo.remove_stale(run, last.get(run, step), keep) end
     local ok, lost = memo.restore(run, record)
-    still.over(run)
     if not ok then
       job.lost = lost
       return nil

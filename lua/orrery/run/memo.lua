@@ -111,6 +111,12 @@ function memo.lost(run, step, record)
   end
 end
 
+-- A file is not what it was. A link may have led anywhere.
+local function changed(run, out)
+  run.index:forget(run.root .. "/" .. out.path)
+  if out.link then still.over(run) else still.forget(run, out.path) end
+end
+
 --- Puts the outputs of a record back; what is in place and right is left alone.
 ---@param run orrery.Run
 ---@param record table
@@ -123,8 +129,9 @@ function memo.restore(run, record)
         return false, ("%s is no longer in the cache"):format(out.path)
       end
       local ok, why = put_back(run, out)
-      run.index:forget(run.root .. "/" .. out.path)
+      changed(run, out)
       if not ok then return false, why and why.message end
+      if out.digest then still.put(run, out.path, out.digest, out.mode) end
     end
   end
   return true
@@ -140,7 +147,7 @@ function memo.remove_stale(run, last, keep)
     if not keep[out.path] and fs.inside(out.path) and in_place(run, out)
       and fs.safe_parent(run.root, out.path) then
       fs.remove(run.root .. "/" .. out.path)
-      run.index:forget(run.root .. "/" .. out.path)
+      changed(run, out)
     end
   end
 end

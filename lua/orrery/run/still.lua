@@ -3,20 +3,55 @@
 -- In a run where nothing changed that is all of it: each file is looked at once, however
 -- many steps read it.
 --
--- What the run itself changes without waiting (a restored or a removed file) forgets too.
+-- What the run itself changes without waiting (a restored or a removed file) is forgotten by
+-- its name. From the first such change on, nothing is remembered that lies behind a symlinked
+-- directory: a file has one name then.
 local artifacts = require("orrery.run.artifacts")
+local fs = require("orrery.core.fs")
 
 local still = {}
 
 --- A fresh memory, for run.still; nested runs share it.
----@return { facts: table<string, table> }
-function still.new() return { facts = {} } end
+---@return { facts: table<string, table>, dirs: table<string, boolean>, careful: boolean }
+function still.new() return { facts = {}, dirs = {}, careful = false } end
 
---- Forgets everything: the loop is about to wait, or the run has changed a file.
+--- Forgets everything: the loop is about to wait, or what changed has no name.
 ---@param run orrery.Run
 function still.over(run)
   local known = run.still
   if known and next(known.facts) then known.facts = {} end
+  if known and next(known.dirs) then known.dirs = {} end
+end
+
+local function dir_of(path) return path:match("^(.*)/[^/]*$") or "" end
+
+-- Has a directory, as text below the root or absolute, no other name through a symlink?
+local function is_plain(known, root, dir)
+  if dir == "" then return true end
+  local plain = known.dirs[dir]
+  if plain ~= nil then return plain end
+  local full = dir:sub(1, 1) == "/" and dir or root .. "/" .. dir
+  plain = is_plain(known, root, dir_of(dir))
+  local st = plain and fs.lstat(full)
+  plain = plain and (st == nil or st.type == "dir")
+  known.dirs[dir] = plain
+  return plain
+end
+
+--- Forgets one file, which the run is changing itself, or has just changed.
+---@param run orrery.Run
+---@param path string relative to the root
+function still.forget(run, path)
+  local known = run.still
+  if not known then return end
+  if not known.careful then
+    known.careful, known.facts = true, {}
+  end
+  if is_plain(known, run.root, dir_of(path)) then
+    known.facts[path] = nil
+  else
+    known.facts = {} -- whatever its other names are
+  end
 end
 
 --- The fact of a file that was seen since the loop last waited, or nil.
@@ -37,7 +72,10 @@ end
 function still.put(run, path, digest, mode)
   local fact = { artifacts.anywhere(run, path), digest, mode and mode & 64 ~= 0 }
   local known = run.still
-  if known and not artifacts.holds(path) then known.facts[path] = fact end
+  if known and not artifacts.holds(path)
+    and (not known.careful or is_plain(known, run.root, dir_of(path))) then
+    known.facts[path] = fact
+  end
   return fact
 end
 
