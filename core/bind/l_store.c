@@ -290,6 +290,15 @@ static int s_restore_many(lua_State *L)
     return 2;
 }
 
+static int s_sync(lua_State *L)
+{
+    struct orr_err e;
+    if (orr_store_sync(orr_check_store(L), &e) < 0)
+        return orr_fail(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int s_close(lua_State *L)
 {
     struct orr_store **ud = luaL_checkudata(L, 1, STORE_TYPE);
@@ -336,6 +345,7 @@ int orr_open_store(lua_State *L)
                                        {"restore", s_restore},
                                        {"restore_many", s_restore_many},
                                        {"try_lock", s_try_lock},
+                                       {"sync", s_sync},
                                        {"close", s_close},
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", l_open}, {NULL, NULL}};

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -56,8 +57,13 @@ static int l_write(lua_State *L)
     int fd = (int)luaL_checkinteger(L, 1);
     size_t n;
     const char *s = luaL_checklstring(L, 2, &n);
-    lua_pushboolean(L, write_all(fd, s, n));
-    return 1;
+    bool ok = write_all(fd, s, n);
+    int why = errno;
+    lua_pushboolean(L, ok);
+    if (ok || why == EPIPE)
+        return 1;
+    lua_pushstring(L, strerror(why)); // … ok why
+    return 2;
 }
 
 /* Only when it is stdout that nobody reads any more. */

@@ -267,6 +267,15 @@ static void keep_bounds(struct orr_store *s)
         s->cat.fresh += s->cat.count;
 }
 
+/* The whole file system once, rather than each blob on its own. */
+int orr_store_sync(struct orr_store *s, struct orr_err *e)
+{
+    int rc = orr_store_commit(s, e);
+    if (rc == 0 && syncfs(s->dirfd) < 0)
+        rc = orr_err_errno(e, errno, "sync the cache");
+    return rc;
+}
+
 void orr_store_close(struct orr_store *s)
 {
     if (!s)

@@ -54,6 +54,9 @@ int orr_store_open(const char *dir, const struct orr_store_opts *o,
  * Closing does. */
 void orr_store_tidy(struct orr_store *s);
 
+/* All that was stored is on the disk when this returns. */
+int orr_store_sync(struct orr_store *s, struct orr_err *e);
+
 /* Keeps the bounds, saves the index when that is worth it, frees. NULL is
  * fine. */
 void orr_store_close(struct orr_store *s);

@@ -270,6 +270,7 @@
 ---@field prune fun(self, opts: { max_bytes?: integer, max_age?: number, expired?: boolean }): { removed: integer, bytes: integer }?, orrery.Err?
 ---@field next fun(self, cursor?: integer): integer?, { space: string, key: string, created: number, used_day: integer, expires?: number, size: integer, blob?: string }?, string?   records one by one, with their bytes unless they are in a blob; looking is no use
 ---@field blob_size fun(self, digest: string): integer   bytes it takes; 0 when it is not here
+---@field sync fun(self): true?, orrery.Err?   all that was stored is on the disk
 ---@field tidy fun(self)   begins to remove what expired, on a thread; close waits for it
 ---@field clear fun(self, space?: string): integer?, orrery.Err?
 ---@field verify fun(self): { checked: integer, corrupt: integer, missing: integer }?, orrery.Err?  missing: files of blobs that are gone; both kinds are dropped
@@ -376,7 +377,7 @@
 ---@class core.term
 ---@field is_tty fun(fd: integer): boolean
 ---@field size fun(fd?: integer): integer?, integer?   columns, rows
----@field write fun(fd: integer, bytes: string): boolean   whole, EINTR-safe; false when closed (EPIPE)
+---@field write fun(fd: integer, bytes: string): boolean, string?   whole, EINTR-safe; false when closed (EPIPE), false and why when it fails otherwise
 ---@field end_with_stdout fun()             from now on a closed stdout ends the process, as SIGPIPE does elsewhere: for scripts, which print without looking
 ---@field line_new fun(opts?: { complete?: fun(text: string, pos: integer): string[]?, integer? }): core.Line?, orrery.Err?
 ---   complete: candidates for the word that ends after pos bytes, and where that word begins (from 1)

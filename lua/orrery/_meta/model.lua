@@ -396,6 +396,7 @@
 ---@field targets? string[]               step ids or globs; with what they need
 ---@field only? boolean                   the targets without what they need
 ---@field from? string                    this step and what depends on it
+---@field durable? boolean                the journal and the cache are synced to disk
 ---@field affected? orrery.Affected       only these steps, with what they need
 ---@field base? string                    what changed(glob) counts from; default: as --affected's
 ---@field force? true|string[]            all, or globs

@@ -48,6 +48,16 @@ local function muting(try, fd)
   end
 end
 
+-- A file that cannot be written is named once; the run goes on.
+local function into(f, c)
+  local failed = false
+  return function(text)
+    local ok, why = f:write(text)
+    if not ok and not failed then c.err(("orrery: warning: --events: %s\n"):format(why)) end
+    failed = failed or not ok
+  end
+end
+
 --- Where --events wants the stream to go; nil when it does not.
 ---@param c table the invocation
 ---@return fun(e: table)? put
@@ -62,7 +72,7 @@ function displays.stream(c)
     f, why = io.open(path, "wb")
     if not f then errors.raise("usage", "--events " .. tostring(why)) end
     f:setvbuf("line")
-    write = function(text) f:write(text) end
+    write = into(f, c)
   end
   return function(e) write(assert(json.encode(e, { lossy = true })) .. "\n") end, f
 end
@@ -92,7 +102,8 @@ function displays.new(c, opts)
   local fd = progress_fd(c.opts)
   local how = displays.how(c.opts, fd)
   if opts and opts.dir and how == "live" then how = "group" end
-  local self = setmetatable({ c = c, state = tally.new({ dir = opts and opts.dir }) }, Displays)
+  local self = setmetatable({ c = c, state = tally.new({
+    dir = opts and opts.dir, texts = c.opts.report ~= nil }) }, Displays)
   if opts and opts.events then
     self.events = opts.events
   else

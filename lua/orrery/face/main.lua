@@ -119,8 +119,11 @@ end
 local function main(argv, s)
   s = s or streams.new()
   local ok, code = xpcall(dispatch, handler, argv, s)
-  if ok then return code or 0 end
-  return complain(code, s)
+  if not ok then return complain(code, s) end
+  if s.trouble and (code or 0) == 0 then
+    return complain(errors.new("output", "standard output: " .. s.trouble), s)
+  end
+  return code or 0
 end
 
 return main

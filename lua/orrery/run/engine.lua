@@ -120,7 +120,7 @@ local function open(wf, opts)
   local sinks = { function(ev) run.analysis:take(ev) end }
   table.move(opts.sinks or {}, 1, #(opts.sinks or {}), 2, sinks)
   run.journal = journal.open(run.dir, { now = function() return run.loop:now() end,
-    sinks = sinks })
+    sinks = sinks, durable = opts.durable })
   if opts.live then
     run.live = function(id, stream, data)
       run.journal:emit({ ev = "output", id = id, stream = stream, data = data })
@@ -322,6 +322,15 @@ local function report(run, record)
     result = record.result, errors = #record.errors > 0 and record.errors or nil })
 end
 
+local function sync_store(run)
+  if not run.store then return end
+  local ok, why = run.store:sync()
+  if not ok then
+    run.journal:emit({ ev = "message", level = "warning",
+      text = "the cache could not be synced: " .. errors.text(why) })
+  end
+end
+
 local function save_registry(run)
   if run.registry:count() > 0 then run.registry:save(run.dir .. "/registry.json") end
 end
@@ -378,6 +387,7 @@ local function main(run, chosen)
   services.close(run)
   local record = conclude(run, top)
   save_registry(run)
+  if run.opts.durable then sync_store(run) end
   unchecked.announce(run)
   report(run, record)
   return record

@@ -63,11 +63,13 @@ end
 
 --- A journal in a run's directory. Raises when it cannot be written there.
 ---@param dir string
----@param opts { now: fun(): number, sinks?: function[] }
+---@param opts { now: fun(): number, sinks?: function[], durable?: boolean } durable: all that
+---  is written is on the disk
 ---@return orrery.Journal
 function journal.open(dir, opts)
   local self = setmetatable({ dir = dir, path = dir .. "/journal.jsonl", lines = {}, bytes = 0,
-    now = opts.now, began = opts.now(), sinks = opts.sinks or {}, logs = 0, hits = {} }, Journal)
+    durable = opts.durable, now = opts.now, began = opts.now(), sinks = opts.sinks or {},
+    logs = 0, hits = {} }, Journal)
   local ok, err = fs.append(self.path, "")
   if not ok then error(err, 0) end
   return self
@@ -185,7 +187,7 @@ function Journal:flush(sync)
   self.lines[#self.lines + 1] = ""
   local bytes = table.concat(self.lines, "\n")
   self.lines, self.bytes = {}, 0
-  local ok, err = fs.append(self.path, bytes, sync and { sync = true } or nil)
+  local ok, err = fs.append(self.path, bytes, (sync or self.durable) and { sync = true } or nil)
   if not ok and not self.failed then
     self.failed = err
     for i = 1, #self.sinks do

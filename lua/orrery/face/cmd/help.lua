@@ -23,7 +23,6 @@ local function overview()
   end
   for _, line in ipairs({ "", "  orrery run                 the default workflow",
     "  orrery run site -j8 -k     workflows/site.lua, eight at once, past failures",
-    "  orrery plan site           what that would do, and why",
     "  orrery help run            every flag, with examples" }) do
     lines[#lines + 1] = line
   end

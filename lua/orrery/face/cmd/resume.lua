@@ -17,9 +17,9 @@ resume.about = [[
 Goes on with a run that failed, was interrupted or waits: what it finished is not repeated,
 even what is never remembered. --force=STEP repeats a step all the same, --from=STEP that step
 and all that depends on it. What asked for an approval goes on when it was given.]]
-resume.flags = { "from", "jobs", "keep-going", "quiet", "verbose", "yes", "force", "cache", "agent",
-  "timeout", "budget", "resources", "json", "events", "junit", "trace", "summary", "output",
-  "timestamps", "param" }
+resume.flags = { "from", "jobs", "keep-going", "quiet", "verbose", "yes", "force", "cache",
+  "agent", "timeout", "budget", "resources", "json", "events", "junit", "trace", "report",
+  "summary", "output", "timestamps", "param" }
 resume.examples = { { "orrery resume", "the last run" },
   { "orrery resume 7f3c --force=deploy", "that run, deploying again" },
   { "orrery resume --from=3.5", "step 3.5 again, and what depends on it" } }

@@ -13,7 +13,8 @@ Runs a workflow, or some of its steps with what they need. WORKFLOW is a name
 STEP is an id or a glob over ids. What is up to date is left alone.]]
 run.flags = { "jobs", "keep-going", "dry-run", "param", "quiet", "verbose", "yes", "only", "from",
   "affected", "base", "force", "cache", "agent", "timeout", "budget", "resources", "json",
-  "events", "junit", "trace", "summary", "output", "timestamps", "strict", "sequential-fallback" }
+  "events", "junit", "trace", "report", "summary", "output", "timestamps", "strict",
+  "sequential-fallback", "durable" }
 run.examples = { { "orrery run", "the default workflow" },
   { "orrery run site -j8", "workflows/site.lua, eight steps at once" },
   { "orrery run release -p version=1.4.0", "with a param" },
@@ -70,6 +71,7 @@ function run.options(c, steps)
     budget = budget_of(opts.budget), strict = opts.strict,
     resources = args.pairs(opts.resources, "--resources", true),
     sequential_fallback = opts["sequential-fallback"], yes = chosen(opts.yes), sinks = {},
+    durable = opts.durable,
     base = opts.base or type(opts.affected) == "string" and opts.affected or nil,
   }
 end

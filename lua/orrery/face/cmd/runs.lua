@@ -19,8 +19,8 @@ runs.about = [[
 Lists earlier runs, the newest first; shows one again from its journal, in any of the forms
 that run writes; or removes old ones (50 runs or 30 days are kept). RUN is an id, a part of
 one that fits no other, or last.]]
-runs.flags = { "json", "limit", "junit", "summary", "trace", "output", "timestamps", "quiet",
-  "verbose", "events" }
+runs.flags = { "json", "limit", "junit", "report", "summary", "trace", "output", "timestamps",
+  "quiet", "verbose", "events" }
 runs.examples = { { "orrery runs", "what ran, when, and how it went" },
   { "orrery runs show", "the last run again" },
   { "orrery runs show 7f3c --junit out.xml", "a report of an earlier run" } }
