@@ -344,7 +344,7 @@
 ---@field history orrery.History
 ---@field process_env table<string, string>
 ---@field dotenv table<string, string>
----@field secrets table
+---@field secrets orrery.Secrets         run.secrets: fill(run, job), clean(came), mask
 ---@field services table
 ---@field conditions table                compiled `when` texts
 ---@field executor fun(self, role: string): orrery.Executor?   run.executors

@@ -10,8 +10,7 @@ commands.list = {
   { "Run", { "run", "run a workflow, or steps of it" },
     { "watch", "run again whenever what was read changes" },
     { "resume", "go on with a run that did not finish" },
-    { "approve", "yes to what a run waits for" },
-    { "reject", "no to it" },
+    { "approve", "yes to what a run waits for; reject is no", also = "reject" },
     { "exec", "run one command, remembered by its inputs" } },
   { "Look", { "list", "the workflows and their steps" },
     { "show", "a workflow or step in detail" },
@@ -41,7 +40,10 @@ commands.list = {
 function commands.names()
   local out = {}
   for _, kin in ipairs(commands.list) do
-    for i = 2, #kin do out[#out + 1] = kin[i][1] end
+    for i = 2, #kin do
+      out[#out + 1] = kin[i][1]
+      out[#out + 1] = kin[i].also
+    end
   end
   return out
 end
@@ -52,7 +54,7 @@ end
 function commands.get(name)
   for _, kin in ipairs(commands.list) do
     for i = 2, #kin do
-      if kin[i][1] == name then
+      if kin[i][1] == name or kin[i].also == name then
         return require("orrery.face.cmd." .. (files[name] or name))
       end
     end

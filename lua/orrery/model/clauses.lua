@@ -253,6 +253,9 @@ function clauses.secrets(v, say)
       local sources = (t.env and 1 or 0) + (t.file and 1 or 0) + (t.run and 1 or 0)
       if sources ~= 1 then
         say(("secret %s needs exactly one of env, file, run"):format(k))
+      elseif t.key and t.run then
+        say(("secret %s cannot be in the key: to plan, its command would have to run"):format(k),
+          "key = true goes with env and file")
       end
       out[k] = t
     end

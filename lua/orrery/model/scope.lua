@@ -71,6 +71,17 @@ local function of_secrets(s, path)
   end
 end
 
+-- A variable that holds a secret reaches a command as a variable, never as a word of it.
+local function of_env(s, path)
+  local set = s.item and s.item.env and s.item.env.set
+  local text = set and path[2] ~= nil and set[path[2]]
+  if s.field == "env" or type(text) ~= "string" then return end
+  if text:find("{{%s*secrets%.") then
+    s.say(("{{%s}} stands in %s, but it holds a secret"):format(spell(path), s.field),
+      ("let the command read the variable: $%s"):format(path[2]))
+  end
+end
+
 local function fan_of(item)
   if not item then return nil end
   if item.fan then return item.fan end
@@ -125,7 +136,7 @@ local function of_port(s)
   end
 end
 
-local by_root = { params = of_params, results = of_results, secrets = of_secrets,
+local by_root = { params = of_params, results = of_results, secrets = of_secrets, env = of_env,
   item = of_item, matrix = of_item, inputs = of_paths, outputs = of_paths,
   services = of_services, port = of_port }
 

@@ -209,6 +209,14 @@ local function execute(run, step, job)
   return job.kind.execute(run, step, job.prepared, job)
 end
 
+-- Nothing of a secret goes on from here; what was held back of the live output is shown.
+local function unveil(run, step, came)
+  run.secrets:clean(came)
+  run.secrets:finish(run.prefix .. step.id, function(stream, data)
+    run.journal:emit({ ev = "output", id = step.id, stream = stream, data = data })
+  end)
+end
+
 --- One attempt that really executes. Raises code "budget" when it would pass the budget.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -216,6 +224,7 @@ end
 ---@return orrery.Result
 ---@return table came what the kind came to
 function attempt.run(run, step, job)
+  if run.secrets and not OUTER[step.kind] then run.secrets:fill(run, job) end
   local reasons = why.of(run, step, job)
   local reason = why.line(reasons, step.id)
   if run.budget and not OUTER[step.kind] then
@@ -228,6 +237,7 @@ function attempt.run(run, step, job)
   local began = sys.wall()
   local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
   local came = execute(run, step, job)
+  if run.secrets then unveil(run, step, came) end
   came.began = began
   still.over(run)
   settle(run, step, job, came)

@@ -19,6 +19,7 @@ local restart = lazy("orrery.run.restart")
 local resume = lazy("orrery.run.resume")
 local runs = require("orrery.run.runs")
 local scheduler = require("orrery.run.scheduler")
+local secrets = require("orrery.run.secrets")
 local selection = require("orrery.run.selection")
 local services = require("orrery.run.services")
 local slots = require("orrery.run.slots")
@@ -80,7 +81,8 @@ local function new_run(wf, opts)
   local run = setmetatable({
     workflow = wf, root = wf.root, values = wf.values, opts = opts, results = {}, conditions = {},
     config = opts.config or {}, args = opts.args or {}, process_env = environ.process(),
-    exec = opts.exec or require("orrery.run.exec"), random = math.random, secrets = {},
+    exec = opts.exec or require("orrery.run.exec"), random = math.random,
+    secrets = secrets.new(),
     prefix = "", always = {}, why = {}, moved = {}, hosts = opts.services,
     watched = opts.watched,
     still = still.new(),
@@ -123,7 +125,10 @@ local function open(wf, opts)
     sinks = sinks, durable = opts.durable })
   if opts.live then
     run.live = function(id, stream, data)
-      run.journal:emit({ ev = "output", id = id, stream = stream, data = data })
+      data = run.secrets:live(id, stream, data)
+      if data ~= "" then
+        run.journal:emit({ ev = "output", id = id, stream = stream, data = data })
+      end
     end
   end
   run.index = state.index(run.root)

@@ -91,11 +91,12 @@ end
 ---@return string[] list "NAME=value", sorted, for a child
 ---@return table<string, string|false> keyed what is in the key; false: taken but not set
 ---@return table<string, string> vars by name
+---@return table<string, string>? hidden those with secrets in them, as run.secrets fills them in
 function environ.of(run, step, ctx, cached)
   local env = step.env
   if is_plain(env) then return plain(run, cached) end
   local process, dotenv = run.process_env, run.dotenv or {}
-  local vars, keyed = base_of(process, cached), {}
+  local vars, keyed, hidden = base_of(process, cached), {}, nil
   local function outside(name)
     if process[name] ~= nil then return process[name] end
     return dotenv[name]
@@ -108,10 +109,14 @@ function environ.of(run, step, ctx, cached)
   end
   for name, text in pairs(env.set or {}) do
     local v = template.render(tostring(text), ctx, "text")
+    if v:find("\0", 1, true) and run.secrets then
+      hidden = hidden or {}
+      hidden[name], v = v, run.secrets:known_as(run, v)
+    end
     vars[name] = v
     keyed[name] = v
   end
-  return list_of(vars), keyed, vars
+  return list_of(vars), keyed, vars, hidden
 end
 
 --- Of the names that a step's function read from ctx.env, those whose value is from outside

@@ -73,7 +73,8 @@ end
 -- cannot travel.
 local function failed_early(run, step, came, attempt)
   local err = { class = type(came) == "table" and came.class or "error",
-    message = errors.text(came), place = step.place }
+    message = errors.text(came), hint = type(came) == "table" and came.hint or nil,
+    place = step.place }
   local job = { attempt = attempt or 1 }
   local result = outcome.result(step, job, { status = "failed", error = err, outputs = {},
     seconds = 0 })

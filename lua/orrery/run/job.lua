@@ -9,6 +9,7 @@ local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
 local lazy = require("orrery.kernel.lazy")
 local manifest = require("orrery.run.manifest")
+local secrets = require("orrery.run.secrets")
 local template = require("orrery.model.template")
 local time = lazy("orrery.time")
 
@@ -64,9 +65,9 @@ function job.prepare(run, step, attempt, feedback)
   local ctx = context.new(run, step, attempt)
   ctx.feedback = feedback
   local pure, why = cacheable.pure(run, step)
-  ctx.secrets = run.secrets
-  local list, keyed, vars = environ.of(run, step, ctx, pure)
-  ctx.env = vars
+  ctx.secrets = secrets.marks
+  local list, keyed, vars, hidden = environ.of(run, step, ctx, pure)
+  ctx.secrets, ctx.env = secrets.refusing, vars
   local per_spec, files, empty = inputs.expand(run, step, ctx)
   local outputs = inputs.outputs(step, ctx)
   local rel_cwd = step.cwd and template.render(step.cwd, ctx, "text")
@@ -79,7 +80,7 @@ function job.prepare(run, step, attempt, feedback)
   if step.with then ctx.with = template.deep(step.with, ctx) end
   local cwd = rel_cwd and fs.normal(run.root .. "/" .. rel_cwd) or run.root
   local j = { ctx = ctx, pure = pure, why = why, env = list, keyed = keyed, vars = vars,
-    files = files, empty = empty, outputs = outputs,
+    hidden = hidden, files = files, empty = empty, outputs = outputs,
     named = from_root, cwd = cwd, rel_cwd = rel_cwd,
     attempt = attempt, timeout = seconds_of(step.timeout, ctx),
     depfile = step.depfile and template.render(step.depfile, ctx, "text") }

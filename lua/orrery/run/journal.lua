@@ -121,7 +121,19 @@ local function line_of(self, ev)
       errors.text(err)) })
 end
 
+-- What texts of people and programs may be in.
+local SPOKEN = { "stdout", "stderr", "value", "error", "errors", "text", "message", "cmd", "reason",
+  "why", "hint", "question", "result", "data" }
+
+local function hide(self, ev)
+  for i = 1, #SPOKEN do
+    local name = SPOKEN[i]
+    if ev[name] ~= nil then ev[name] = self.hidden(ev[name]) end
+  end
+end
+
 local function put(self, ev)
+  if self.hidden then hide(self, ev) end
   ev.v = journal.VERSION
   ev.t = math.floor((self.now() - self.began) * 1e6 + 0.5) / 1e6
   if ev.ev ~= "output" and self.path then
@@ -149,6 +161,12 @@ function Journal:emit(ev)
   elseif self.bytes > FULL then
     self:flush()
   end
+end
+
+--- From now on what events say goes through fn, which takes secrets out of it.
+---@param fn fun(v: any): any changes tables in place
+function Journal:hide(fn)
+  self.hidden = fn
 end
 
 --- Notes a clean step; neighbours fold into one event.
@@ -226,6 +244,7 @@ function Scoped:emit(ev)
 end
 
 function Scoped:hit(id, full) self.base:hit(self.prefix .. id, full) end
+function Scoped:hide(fn) self.base:hide(fn) end
 function Scoped:flush(sync) self.base:flush(sync) end
 function Scoped:under(prefix) return self.base:under(self.prefix .. prefix) end
 function Scoped.__index(_, name) return Scoped[name] or Journal[name] end

@@ -2,6 +2,7 @@
 -- a function read, of what it looked at, of the params and fields of results it was given.
 local artifacts = require("orrery.run.artifacts")
 local fs = require("orrery.core.fs")
+local hash = require("orrery.core.hash")
 local inputs = require("orrery.run.inputs")
 local key = require("orrery.run.key")
 local pack = require("orrery.core.pack")
@@ -66,7 +67,11 @@ end
 
 local function env_of(run, names)
   local out = {}
-  for _, name in ipairs(names) do out[name] = run.process_env[name] or false end
+  for _, name in ipairs(names) do
+    local v = run.process_env[name] or false
+    if v and run.secrets and run.secrets:is_source(run, name) then v = hash.sha256(v) end
+    out[name] = v
+  end
   return out
 end
 

@@ -78,6 +78,9 @@ end
 local function text_of(s) return table.concat(s.log) end
 
 local function note_output(s, data)
+  if s.run and s.run.secrets then
+    data = s.run.secrets:live(s.tag or s.id, 1, data)
+  end
   s.log[#s.log + 1] = data
   s.bytes = s.bytes + #data
   while s.bytes > KEPT and #s.log > 1 do s.bytes = s.bytes - #table.remove(s.log, 1) end
@@ -201,6 +204,10 @@ local function spec_of(s)
 end
 
 local function execute(s)
+  if s.run and s.run.secrets then
+    local ok, err = loop.try(s.run.secrets.fill, s.run.secrets, s.run, s.job)
+    if not ok then return nil, errors.text(err) end
+  end
   local spec, why = spec_of(s)
   if not spec then return nil, why end
   local began = s.host.loop:now()

@@ -97,7 +97,7 @@ end
 
 local function outcome_of(step, event)
   local out = { exit = event.code, signal = event.signal, stdout = event.stdout or "",
-    stderr = event.stderr or "", cpu = event.cpu, rss = event.rss }
+    stderr = event.stderr or "", truncated = event.truncated, cpu = event.cpu, rss = event.rss }
   if event.left and event.left > 0 then
     out.note = ("left %d process%s running; ended"):format(event.left,
       event.left == 1 and "" or "es")
@@ -126,7 +126,7 @@ function run.execute(r, step, prepared, job)
     stdin = step.tty and "inherit" or job.stdin, tty = step.tty or nil,
     output = step.tty and "inherit" or "capture", live = live or nil,
     tag = ("%s/%s/%d"):format(r.id, step.id, job.attempt),
-  }, live and function(stream, data) r.live(step.id, stream, data) end or nil)
+  }, live and function(stream, data) r.live((r.prefix or "") .. step.id, stream, data) end or nil)
   if not event then
     if not errors.is(why) then error(why, 0) end
     return why_not_started(prepared.argv, why)

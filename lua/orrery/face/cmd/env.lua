@@ -5,6 +5,7 @@ local environ = require("orrery.run.environ")
 local errors = require("orrery.kernel.errors")
 local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")
+local secrets = require("orrery.run.secrets")
 local sorted = require("orrery.kernel.sorted")
 local target = require("orrery.face.target")
 local template = require("orrery.model.template")
@@ -46,8 +47,18 @@ local function own(step, wf, name)
   return fields[name] ~= nil and "step" or wf.env.set[name] ~= nil and "workflow" or "step"
 end
 
+-- Where the secrets of a text come from, and who says so.
+local function secret_of(wf, conf, text)
+  local out = {}
+  for name in tostring(text):gmatch("{{%s*secrets%.([%w_]+)%s*}}") do
+    local spec = wf.secrets[name] or conf.secrets[name]
+    if spec then out[#out + 1] = secrets.source(spec) end
+  end
+  return #out > 0 and table.concat(out, ", ") or nil
+end
+
 -- { name, value, from, key } of all that is declared or always there.
-local function declared(wf, step, pure)
+local function declared(wf, step, pure, conf)
   local process, out = environ.process(), {}
   local dotenv, from_file = dotenv_of(wf)
   local function outside(name)
@@ -71,26 +82,27 @@ local function declared(wf, step, pure)
   end
   local ctx = context(wf, step)
   for name, text in pairs(step.env.set or {}) do
-    out[name] = { value = render(text, ctx), from = own(step, wf, name), key = true }
+    out[name] = { value = render(text, ctx), key = true, from = own(step, wf, name),
+      secret = secret_of(wf, conf, text) }
   end
   return out, process
 end
 
 local function find(c)
-  local wf, steps = target.need(c.words, args.pairs(c.opts.param, "-p"), { inspect = true })
+  local wf, steps, conf = target.need(c.words, args.pairs(c.opts.param, "-p"), { inspect = true })
   if #steps ~= 1 then
     errors.raise("usage", #steps == 0 and "env needs a step: orrery env [WORKFLOW] STEP"
       or "env shows one step at a time")
   end
   local step = target.item(wf, steps[1])
   if step.members then errors.raise("usage", ("'%s' is a group"):format(step.id)) end
-  return wf, step
+  return wf, step, conf
 end
 
-local function entries(wf, step, all)
+local function entries(wf, step, all, conf)
   local ok, pure = pcall(cacheable.pure, { workflow = wf }, step)
   pure = ok and pure
-  local vars, process = declared(wf, step, pure)
+  local vars, process = declared(wf, step, pure, conf)
   local more, list = 0, pack.array({})
   if not pure then
     for name, v in pairs(process) do
@@ -101,7 +113,8 @@ local function entries(wf, step, all)
     end
   end
   for name, v in sorted.pairs(vars) do
-    list[#list + 1] = { name = name, value = v.value, from = v.from, key = v.key or false }
+    list[#list + 1] = { name = name, value = v.value, from = v.from, key = v.key or false,
+      secret = v.secret }
   end
   return list, all and 0 or more
 end
@@ -110,8 +123,8 @@ end
 ---@param c table the invocation
 ---@return integer
 function env.main(c)
-  local wf, step = find(c)
-  local list, more = entries(wf, step, c.opts.verbose or c.opts.json)
+  local wf, step, conf = find(c)
+  local list, more = entries(wf, step, c.opts.verbose or c.opts.json, conf)
   if c.opts.json then
     c.out(json.encode(list, { lossy = true, indent = 2 }) .. "\n")
     return 0
@@ -119,7 +132,7 @@ function env.main(c)
   local rows = {}
   for i, v in ipairs(list) do
     rows[i] = { v.name, v.from, v.key and "in the key" or "", v.value and words.brief(v.value, 80)
-      or "" }
+      .. (v.secret and "  from " .. v.secret or "") or "" }
   end
   for _, line in ipairs(words.columns(rows)) do c.out(line .. "\n") end
   if more > 0 then
