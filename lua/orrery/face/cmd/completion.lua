@@ -67,6 +67,9 @@ local function fish()
     for i = 2, #kin do
       out[#out + 1] = ("complete -c orrery -n __fish_use_subcommand -a %s -d '%s'"):format(
         kin[i][1], (kin[i][2]:gsub("'", "\\'")))
+      if kin[i].also then
+        out[#out + 1] = "complete -c orrery -n __fish_use_subcommand -a " .. kin[i].also
+      end
     end
   end
   for _, name in ipairs(commands.names()) do
