@@ -96,6 +96,29 @@ describe("example 11, reuse", function()
   })
 end)
 
+describe("example 05, end to end tests against a service", function()
+  local server = cli.binary():gsub("[^/]*$", "tests/server")
+  local files = {
+    ["workflows/e2e.yaml"] = example("05-e2e.yaml"),
+    ["bin/docker"] = "#!/bin/sh\necho \"$@\" > docker.args\nport=$(echo \"$4\" | cut -d: -f1)\nexec "
+      .. server .. " $port --note notes\n",
+    ["bin/pg_isready"] = "#!/bin/sh\nexec " .. server .. " --ask $4 'GET /'\n",
+    ["bin/npm"] = "#!/bin/sh\necho migrated $DATABASE_URL >> migrated\n",
+    ["bin/npx"] = "#!/bin/sh\ncase \"$1\" in playwright) port=${DATABASE_URL##*:}; exec " .. server
+      .. " --ask ${port%/app} \"$3\";; *) cat reports/[123].xml > reports/all.xml;; esac\n",
+  }
+  it("starts the database, migrates, tests in shards, reports, and ends it", cli.run {
+    files = files, shell = "PATH=$PWD/bin:$PATH $orrery run e2e -p pg=15",
+    stdout = { "ready      postgres  on port ", "6 steps: 6 ran" },
+    after = function(dir)
+      assert.equal("heard --shard=1/3\nheard --shard=2/3\nheard --shard=3/3\n",
+        cli.read(dir .. "/reports/all.xml"))
+      assert.equal("start\nstop\n", cli.read(dir .. "/notes"))
+      assert.truthy(cli.read(dir .. "/docker.args"):find("postgres:15", 1, true))
+    end,
+  })
+end)
+
 describe("example 14, environments", function()
   it("builds with what is declared and passed", cli.run {
     files = { ["workflows/web.lua"] = example("14-environments.lua"), ["web/a.js"] = "a",

@@ -6,6 +6,7 @@
 -- A scope numbers its ids, so that they are the same in the next run, and knows the call
 -- before, for that is an edge of the run's critical path.
 local approval = require("orrery.run.approval")
+local body_service = require("orrery.kernel.lazy")("orrery.run.body_service")
 local build = require("orrery.model.build")
 local check = require("orrery.kernel.check")
 local clauses = require("orrery.model.clauses")
@@ -128,11 +129,14 @@ end
 local function call(own, scope, id, fields)
   local at = place.caller()
   local step = new_step(own, type(id) == "string" and unique(scope, id) or "?", id, fields, at)
+  step.held = step.kind == "service" or nil
+  step.lent = #own.held == 0 and own.lent or body_service.lent(own.held, own.lent)
   local node = own.sched:add(step, scope.node)
   announce(own, scope, node)
   own.sched:begin(node)
   local result = await(own, scope, node)
   local by_condition = result.status == "skipped" and not result.waiting
+    and result.why ~= "failed"
   if not result.ok and not result.allowed and not by_condition then raise(scope, node, result) end
   return result
 end
@@ -179,6 +183,22 @@ for kind in pairs(DEFAULT_ID) do W[kind] = starter(kind) end
 function W:step(id, fields)
   local own, scope = enter(self, "step")
   return call(own, scope, id, fields)
+end
+
+--- Holds a service: it is up while calls made before it is closed really run.
+--- local db <close> = w:service("db", { service = "./server {{port}}" })
+---@param first string|table the id, when t has service; else the command
+---@param t? table the fields of the step
+---@return table service { id, port }
+function W:service(first, t)
+  local own, scope = enter(self, "service")
+  if type(first) ~= "string" and type(first) ~= "table" then
+    errors.raise("usage", here() .. "w:service needs an id or a command first")
+  end
+  local id, fields = body_service.fields(first, t, first_word)
+  require("orrery.run.services").prepare(own.run, own.sched)
+  local result = call(own, scope, id, fields)
+  return body_service.hold(own.run, own.held, result.id)
 end
 
 ---------------------------------------------------------------------------
@@ -305,7 +325,7 @@ end }
 --- Runs a body to its end and returns its value. In a task; what it raises is raised.
 ---@param run orrery.Run
 ---@param fn fun(w: table): any
----@param opts? { ctx?: table, prefix?: string }
+---@param opts? { ctx?: table, prefix?: string, lent?: orrery.Service[] }
 ---@return any
 function body.run(run, fn, opts)
   opts = opts or {}
@@ -313,6 +333,7 @@ function body.run(run, fn, opts)
   local node = loop.current("body").node
   local scope = new_scope(opts.prefix or "", nil)
   inside[w] = { run = run, sched = run.scheduler, scope = scope, id = node and node.id or "",
+    held = {}, lent = opts.lent,
     ctx = opts.ctx or context.new(run, { id = "" }) }
   return within(scope, run.scheduler, fn, w)
 end

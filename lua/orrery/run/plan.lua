@@ -10,6 +10,7 @@ local conditions = require("orrery.run.conditions")
 local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
 local fanout = require("orrery.run.fanout")
+local foresee = require("orrery.kernel.lazy")("orrery.run.foresee")
 local fs = require("orrery.core.fs")
 local history = require("orrery.run.history")
 local index = require("orrery.core.index")
@@ -168,7 +169,20 @@ local function hit(at, node, p)
   if not exact then at.stirs[node.id] = node.id end
 end
 
+-- A service is known by its key; whether it starts hangs on those that use it.
+local function judge_service(at, node)
+  local ok, result = pcall(foresee.offer, at.run, node.unit)
+  if not ok then
+    at.stirs[node.id] = node.id
+    return add(at, node, { verdict = "run", reason = errors.text(result):match("^[^\n]*") })
+  end
+  at.run.results[node.id], node.result = result, result
+  at.services[#at.services + 1] = { id = node.id, of = node.unit.member_of,
+    entry = add(at, node, { verdict = "hit" }) }
+end
+
 local function judge_step(at, node)
+  if node.unit.kind == "service" then return judge_service(at, node) end
   local ok, p = pcall(probe.step, at.run, node.unit)
   if not ok then
     local text = errors.text(p):match("^[^\n]*")
@@ -302,12 +316,14 @@ function plan.walk(run, chosen, top, out)
     return nil
   end
   run.scheduler = scheduler.new(run, chosen)
-  local at = { run = run, sched = run.scheduler, stirs = {}, out = out, top = top }
+  local at = { run = run, sched = run.scheduler, stirs = {}, out = out, top = top,
+    services = {} }
   local nodes, finals = in_order(run.scheduler)
   for _, node in ipairs(nodes) do
     if node.kind == "group" then settle_group(at, node) else judge(at, node) end
   end
   for _, node in ipairs(finals) do judge_final(at, node) end
+  if #at.services > 0 then foresee.settle(run, at.services, out) end
   return next(at.stirs) == nil and run or nil
 end
 

@@ -129,6 +129,24 @@ local function only_affected(wf, opts, chosen)
   return opts.only and out or with_needs(wf, out)
 end
 
+-- With the services that the chosen ones use, whatever else was left out: they are no work
+-- of their own.
+local function with_services(wf, chosen)
+  local uses = require("orrery.run.uses")
+  if not chosen or not uses.any(wf) then return chosen end
+  local more = true
+  while more do
+    more = false
+    for _, step in ipairs(wf.steps) do
+      for _, id in ipairs(chosen[step.id] and uses.of(step, wf.by_id) or {}) do
+        more = more or not chosen[id]
+        chosen[id] = true
+      end
+    end
+  end
+  return chosen
+end
+
 --- The ids of the steps to run; nil for all. Raises code "usage" for an unknown name.
 ---@param wf orrery.Workflow
 ---@param opts orrery.RunOptions
@@ -146,8 +164,8 @@ function selection.of(wf, opts)
       if not after[id] then chosen[id] = nil end
     end
   end
-  if opts.affected then return only_affected(wf, opts, chosen) end
-  return chosen
+  if opts.affected then chosen = only_affected(wf, opts, chosen) end
+  return with_services(wf, chosen)
 end
 
 return selection

@@ -29,25 +29,34 @@ local function note(book, id, user)
   users[user] = true
 end
 
+--- Makes a run one that has services; also while it goes on, by a body.
+---@param run orrery.Run
+---@param sched orrery.Scheduler
+---@return table book
+function services.prepare(run, sched)
+  if sched.book then return sched.book end
+  sched.book = { uses = {}, users = {} }
+  run.hosts = run.hosts or services.new(run.loop)
+  local prefix = run.prefix
+  run.services = setmetatable({}, { __index = function(_, id)
+    return { port = fill.port_of(prefix .. id) }
+  end })
+  return sched.book
+end
+
 --- Notes who uses which service of a graph; nothing when there are none.
 ---@param sched orrery.Scheduler
 function services.plan(sched)
   local run = sched.run
   local by_id = run.workflow.by_id
   if not by_id or not uses.any(run.workflow) then return end
-  local book = { uses = {}, users = {} }
-  sched.book = book
+  local book = services.prepare(run, sched)
   for _, node in ipairs(sched.order) do
     if node.kind ~= "group" then
       book.uses[node.id] = uses.of(node.unit, by_id)
       for _, id in ipairs(book.uses[node.id]) do note(book, id, node.id) end
     end
   end
-  run.hosts = run.hosts or services.new(run.loop)
-  local prefix = run.prefix
-  run.services = setmetatable({}, { __index = function(_, id)
-    return { port = fill.port_of(prefix .. id) }
-  end })
 end
 
 --- What holds the services of a run; of several runs, for who gives it to them.
@@ -172,7 +181,7 @@ function services.offer(run, step, job)
   end
   s.on_over = function() over(run, s) end
   host.by_id[id] = s
-  if not step.lent and next(users_of(run, step)) == nil then
+  if not step.held and next(users_of(run, step)) == nil then
     if is_asked_for(run, step) then
       s.alone = true
       return run_alone(host, s)
@@ -184,6 +193,32 @@ end
 
 ---------------------------------------------------------------------------
 -- its use
+
+--- For a plan: a service as if it had been offered.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param job table with its key
+function services.expect(run, step, job)
+  local id = run.prefix .. step.id
+  run.hosts.by_id[id] = { id = id, job = job }
+end
+
+--- A service that was offered, by the id of its step.
+---@param run orrery.Run
+---@param id string
+---@return orrery.Service?
+function services.of(run, id)
+  return run.hosts and run.hosts.by_id[run.prefix .. id]
+end
+
+--- A body needs a service no more: returns when it has ended.
+---@param run orrery.Run
+---@param s orrery.Service
+function services.let_go(run, s)
+  if s.state == "over" or s.run ~= run then return end
+  release(run.hosts, s)
+  if s.state ~= "up" or not run.hosts.keep then loop.await(s.gone) end
+end
 
 local Loan = {}
 Loan.__index = Loan

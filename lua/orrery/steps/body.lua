@@ -16,7 +16,8 @@ end
 ---@param job { ctx: table }
 ---@return table came
 function kind.execute(run, step, _, job)
-  return { value = body.run(run, step.action, { ctx = job.ctx, prefix = step.id .. "/" }),
+  return { value = body.run(run, step.action, { ctx = job.ctx, prefix = step.id .. "/",
+    lent = job.lent }),
     stdout = "", stderr = "" }
 end
 
