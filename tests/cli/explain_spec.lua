@@ -202,3 +202,10 @@ describe("reports", function()
       $orrery runs show last --events - | grep -q '"why":.*schema.json' && echo events]],
     stdout = "line\nsummary\njunit\njson\nevents\n" })
 end)
+
+describe("show", function()
+  it("lists groups with their members and policy", run { files = { ["workflows/w.lua"] = workflow [[
+    o.group "g" { policy = "settled", o.step "a" { run = "true" }, o.step "b" { run = "true" } } ]] },
+    args = "show w", stdout = { "groups\n  g  2 members  settled", "a, b" },
+    again = { args = "show w --json", stdout = '"groups": [' } })
+end)

@@ -196,4 +196,50 @@ return o.workflow "w" {
       .. ' o.step "a" { run = "printf \'%s|\' {{params.q}} end > out.txt" } }' },
     args = [[run w -p "q=a b;'c'\$HOME"]], after = function(dir) has(dir, "out.txt", "a b;'c'$HOME|end|") end,
   })
+
+  it("tells named inputs of a function apart by their names", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { inputs = { a = { "1", "2" }, b = "3" },
+        call = function(ctx) print("a is " .. #ctx.inputs.a) end },
+    ]], ["1"] = "", ["2"] = "", ["3"] = "" }, args = "run w", stdout = "a is 2",
+    again = { files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { inputs = { a = "1", b = { "2", "3" } },
+        call = function(ctx) print("a is " .. #ctx.inputs.a) end },
+    ]] }, args = "run w", stdout = { "a is 1", "the names of inputs or outputs changed" } },
+  })
+
+  it("knows what a function read of the variables that are passed on", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { pass_env = { "TOKEN", "OTHER" }, env = { X = "1" },
+        call = function(ctx) print(ctx.env.TOKEN, ctx.env.X) end },
+    ]] }, args = "run w", env = { TOKEN = "one", OTHER = "1", X = "2" }, stdout = "one",
+    again = { args = "run w", env = { TOKEN = "one", OTHER = "2", X = "3" },
+      stdout = "up to date", again = { args = "run w", env = { TOKEN = "two", OTHER = "2" },
+        stdout = { "two", "env TOKEN one → two" } } },
+  })
+
+  it("fails a step one of whose output globs matches nothing", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { run = "echo > a.x", inputs = {}, outputs = { "*.x", "*.y" } },
+    ]] }, args = "run w", code = 1, stderr = "s: exited 0 but *.y is missing",
+  })
+
+  it("does not remember what a step added to a file it does not know", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { run = "echo x >> out", inputs = { "in" }, outputs = { "out" } },
+    ]], out = "strange\n", ["in"] = "1" }, args = "run w",
+    stdout = "not remembered: it adds to out, which was there before",
+    again = { args = "run w", stdout = "its last result was not remembered: it adds to out",
+      after = function(dir) has(dir, "out", "x\n") end,
+      again = { args = "run w", stdout = "up to date" } },
+  })
+
+  it("removes what another run of the step left before it appends", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { run = "echo x >> out", inputs = { "in" }, outputs = { "out" } },
+    ]], ["in"] = "1" }, args = "run w",
+    again = { shell = "rm .orrery/index && $orrery run w --force",
+      after = function(dir) has(dir, "out", "x\n") end,
+      again = { args = "run w", stdout = "up to date" } },
+  })
 end)

@@ -288,3 +288,19 @@ describe("modules on a worker", function()
     end))
   end)
 end)
+
+describe("pairs on a worker", function()
+  it("goes in the order of the keys, by __pairs, and through keys without one", function()
+    local value = run(function()
+      local out, n = {}, 0
+      for k in pairs { c = 1, a = 1, b = 1, 9, [true] = 1 } do out[#out + 1] = tostring(k) end
+      for k in pairs(setmetatable({}, { __pairs = function() return next, { z = 1 } end })) do
+        out[#out + 1] = k
+      end
+      for _ in pairs { [{}] = 1, [print] = 1, a = 1 } do n = n + 1 end
+      out[#out + 1] = n
+      return out
+    end)
+    assert.are.same({ "1", "a", "b", "c", "true", "z", 3 }, value)
+  end)
+end)

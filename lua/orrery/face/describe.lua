@@ -147,7 +147,18 @@ function describe.workflow(wf)
     steps[i] = { id = s.id, kind = s.kind, doc = s.doc, needs = pack.array(s.needs),
       after = pack.array(s.after), group = s.group and s.group.id ~= "" and s.group.id or nil }
   end
-  return { name = wf.name, doc = wf.doc, file = wf.file, place = place_text(wf.place),
+  local groups = pack.array({})
+  for _, g in ipairs(wf.groups or {}) do
+    if g.id ~= "" and not g.fan then
+      local members = pack.array({})
+      for i, m in ipairs(g.members) do members[i] = m.id end
+      groups[#groups + 1] = { id = g.id, doc = g.doc, members = members,
+        needs = pack.array(g.needs), policy = g.policy and g.policy.module or nil,
+        limit = g.limit }
+    end
+  end
+  return { name = wf.name, doc = wf.doc, groups = groups,
+    file = wf.file, place = place_text(wf.place),
     form = wf.form, params = params, steps = steps, body = wf.body ~= nil or nil,
     count = words.count(#wf.steps, "step") }
 end

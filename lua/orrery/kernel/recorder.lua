@@ -7,6 +7,7 @@
 local libs = require("orrery.kernel.recorder.libs")
 local modules = require("orrery.kernel.recorder.modules")
 local notes = require("orrery.kernel.recorder.notes")
+local sorted = require("orrery.kernel.sorted")
 
 local recorder = {}
 local Recorder = {}
@@ -63,6 +64,8 @@ local function makers(rec)
     local template = libs[name](rec)
     make[name] = function() return shallow(template) end
   end
+  -- In the order of the keys: a result must not depend on where a table lies.
+  function make.pairs() return sorted.loose_pairs end
   local print = libs.print(rec)
   function make.print() return print end
   function make.warn()

@@ -66,4 +66,42 @@ function sorted.pairs(t)
   end
 end
 
+local function has_no_order(t)
+  local odd = 0
+  for k in next, t do
+    if not rank[type(k)] then odd = odd + 1 end
+  end
+  return odd > 1
+end
+
+local function checked(t)
+  local mt = debug.getmetatable(t)
+  local meta = type(mt) == "table" and rawget(mt, "__pairs")
+  if not meta and type(t) ~= "table" then
+    error(("pairs needs a table, not %s"):format(t == nil and "nil" or type(t)), 3)
+  end
+  return meta
+end
+
+--- pairs for a workflow file: in order, by __pairs where there is one. Raises when the keys
+--- have no order.
+---@param t table
+---@return function, any, any
+function sorted.strict_pairs(t)
+  local meta = checked(t)
+  if meta then return meta(t) end
+  return sorted.pairs(t), t, nil
+end
+
+--- pairs for a function on a worker: in order where the keys have one, as they come where
+--- they have none.
+---@param t table
+---@return function, any, any
+function sorted.loose_pairs(t)
+  local meta = checked(t)
+  if meta then return meta(t) end
+  if has_no_order(t) then return next, t, nil end
+  return sorted.pairs(t), t, nil
+end
+
 return sorted

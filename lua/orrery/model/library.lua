@@ -64,16 +64,6 @@ local function make_next()
   end
 end
 
-local function ordered_pairs(t)
-  local mt = debug.getmetatable(t)
-  local meta = type(mt) == "table" and rawget(mt, "__pairs")
-  if meta then return meta(t) end
-  if type(t) ~= "table" then
-    error(("pairs needs a table, not %s"):format(t == nil and "nil" or type(t)), 2)
-  end
-  return sorted.pairs(t), t, nil
-end
-
 local function copy(t, without)
   local out = {}
   for k, v in pairs(t) do
@@ -149,7 +139,7 @@ local plain = { "assert", "error", "ipairs", "pcall", "rawequal", "rawget", "raw
 ---@param box orrery.Box
 ---@return table env
 function library.new(box)
-  local env = { pairs = ordered_pairs, next = make_next(), tostring = text, print = say,
+  local env = { pairs = sorted.strict_pairs, next = make_next(), tostring = text, print = say,
     getmetatable = safe_getmetatable }
   for _, name in ipairs(plain) do env[name] = _G[name] end
   env.string = copy(string, { dump = true })

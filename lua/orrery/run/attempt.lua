@@ -2,6 +2,7 @@
 local approval = require("orrery.run.approval")
 local artifacts = require("orrery.run.artifacts")
 local cacheable = require("orrery.run.cacheable")
+local clear = require("orrery.run.clear")
 local lazy = require("orrery.kernel.lazy")
 local depfile = lazy("orrery.run.depfile")
 local environ = require("orrery.run.environ")
@@ -41,15 +42,6 @@ local function make_parents(run, job)
   if job.rel_cwd and (not st or st.type ~= "dir") then
     return { class = "cwd", message = ("cwd '%s' is not a directory"):format(job.rel_cwd) }
   end
-end
-
--- The last record's files, but not those the step edits in place.
-local function clear_outputs(run, step, job)
-  local before = not step.keep and last.get(run, step)
-  if not before then return end
-  local keep = {}
-  for _, p in ipairs(job.files) do keep[p] = true end
-  memo.remove_stale(run, before, keep)
 end
 
 -- What it wrote instead: time stamps of files lag behind the clock by a tick of the kernel.
@@ -148,7 +140,10 @@ end
 local function store_result(run, step, job, result, came)
   local _, may_write = cacheable.mode(run)
   local full, changed, unkept
-  if job.pure and may_write and not came.impure then
+  if job.pure and came.appended then
+    unkept = ("it adds to %s, which was there before"):format(came.appended)
+    result.reason = ("%s; not remembered: %s"):format(result.reason, unkept)
+  elseif job.pure and may_write and not came.impure then
     full, changed = remember(run, step, job, result, came)
     unkept = changed and changed .. " changed while it ran"
   elseif job.pure and not may_write then
@@ -204,9 +199,11 @@ local function execute(run, step, job)
   local lost = not bad and temp.put_back(run, job.files)
   if lost then bad = { class = "inputs", message = "a temporary input is lost: " .. lost } end
   if bad then return { error = bad, stdout = "", stderr = "" } end
-  clear_outputs(run, step, job)
+  local strange = clear.outputs(run, step, job)
   still.over(run)
-  return job.kind.execute(run, step, job.prepared, job)
+  local came = job.kind.execute(run, step, job.prepared, job)
+  came.appended = clear.appended(run, strange)
+  return came
 end
 
 -- Nothing of a secret goes on from here; what was held back of the live output is shown.

@@ -40,6 +40,17 @@ function manifests.record(run, full)
   return full and run.store and decode(run.store:get(SPACE, full)) or nil
 end
 
+--- The records of a step that are known by its name, the newest first.
+---@param run orrery.Run
+---@param step orrery.Step
+---@return table[]
+function manifests.records(run, step)
+  local out = {}
+  local list = run.store and decode(run.store:get(STEPS, name_of(run, step)))
+  for _, full in ipairs(list or {}) do out[#out + 1] = manifests.record(run, full) end
+  return out
+end
+
 local function with_facts(manifest, facts)
   return facts and setmetatable(facts, { __index = manifest }) or manifest
 end
@@ -77,11 +88,9 @@ end
 ---@return orrery.Reason[]? reasons nil: there is none
 ---@return table? record
 function manifests.nearest(run, step, manifest)
-  if not run.store then return nil end
   local best, of
-  for _, full in ipairs(decode(run.store:get(STEPS, name_of(run, step))) or {}) do
-    local record = manifests.record(run, full)
-    if record and record.manifest then
+  for _, record in ipairs(manifests.records(run, step)) do
+    if record.manifest then
       local reasons = manifests.diff(run, step, manifest, record)
       if not best or #reasons < #best then best, of = reasons, record end
     end

@@ -33,6 +33,12 @@ local function print_workflow(c, wf)
     print_rows(c, "params", rows)
   end
   local rows = {}
+  for i, g in ipairs(d.groups) do
+    rows[i] = { g.id, words.count(#g.members, "member"), g.policy or "",
+      #g.needs > 0 and "← " .. words.some(g.needs, 4) or "", words.some(g.members, 4) }
+  end
+  if #rows > 0 then print_rows(c, "groups", rows) end
+  rows = {}
   for i, s in ipairs(d.steps) do
     rows[i] = { s.id, s.kind, #s.needs > 0 and "← " .. words.some(s.needs, 4) or "",
       s.doc and words.brief(s.doc, 50) or "" }
