@@ -537,6 +537,40 @@ return o.workflow "w" { o.step "uses" { run = "true", inputs = { "lib/src/**" } 
     end)
   end)
 
+  it("refuses a bare repository, and says what can be done", function()
+    local r, f = repo(), folder()
+    f:git("clone -q --bare " .. r.dir .. " b.git")
+    f:write("b.git/workflows/ci.lua", CI)
+    f.at = f.dir .. "/b.git"
+    harness.check(f:orrery("affected ci"), { code = 2, stderr = { "this repository is bare",
+      "orrery affected -" } })
+    assert.equal("docs: docs/a changed\n", (f:affected("ci -", { stdin = "docs/a" })))
+  end)
+
+  it("names the commit of a push that is not here, and how to get it", function()
+    local gone = ("ab"):rep(20)
+    harness.check(repo():orrery("affected", { env = { CI_COMMIT_BEFORE_SHA = gone } }), {
+      code = 2, stderr = { "the commit before the push (CI_COMMIT_BEFORE_SHA)",
+        "run: git fetch origin " .. gone } })
+  end)
+
+  it("names no more than a dozen refs", function()
+    local r = repo()
+    r:sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do git update-ref refs/tags/t$i HEAD; done")
+    harness.check(r:orrery("affected --base=unheard-of"), { code = 2, stderr = { "main, t1, ",
+      " …", "!t9" } })
+  end)
+
+  it("follows changes of a nested workflow's own definition", function()
+    local r = repo({ ["workflows/outer.lua"] = [[
+local o = require("orrery")
+return o.workflow "outer" { o.step "inner" { workflow = "ci" },
+  o.step "apart" { run = "true", inputs = {} } }]] })
+    r:write("workflows/ci.lua", (CI:gsub("echo docs", "echo more")))
+    assert.equal("inner: its step docs: its definition changed (workflows/ci.lua changed)\n",
+      (r:affected("outer")))
+  end)
+
   it("refuses a workflow with a body", function()
     harness.check(repo({ ["workflows/b.lua"] = [[
 return require("orrery").workflow "b" { body = function(w) w:run("true") end }]] })

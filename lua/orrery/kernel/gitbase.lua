@@ -121,6 +121,15 @@ local function with_branch(base)
   return base
 end
 
+local MOST_REFS = 12
+
+local function some_refs(repo)
+  local refs = repo:refs() or {}
+  local text = table.concat(refs, ", ", 1, math.min(#refs, MOST_REFS))
+  return #refs == 0 and "it has no branches"
+    or "the refs are: " .. text .. (#refs > MOST_REFS and " …" or "")
+end
+
 local function resolve(repo, base, getenv)
   local id, why = repo:resolve(base.ref)
   if id then return id end
@@ -130,7 +139,7 @@ local function resolve(repo, base, getenv)
   errors.raise(shallow and "state" or "usage", ("the base '%s' (%s) is not in this clone%s")
     :format(base.ref, base.why, shallow and ", which is shallow" or ""),
     { hint = not shallow and guess or bring(base, getenv, repo)
-      or "the refs are: " .. table.concat(repo:refs() or {}, ", ") })
+      or some_refs(repo) })
 end
 
 local function merge_base(repo, base, getenv)

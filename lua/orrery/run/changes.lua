@@ -63,12 +63,14 @@ local function must(value, why)
   errors.raise(why.code == "EGIT" and "state" or "usage", why.message)
 end
 
+local AS_LIST = "give the changed files as a list: … | orrery affected -"
+
 local function repository(root)
   local repo, why = core.shared(root)
   if repo then return repo end
   if why.code ~= "ENOENT" then errors.raise("state", why.message) end
   errors.raise("usage", ("%s is in no git repository; what changed is known only there")
-    :format(root), { hint = "give the changed files as a list: … | orrery affected -" })
+    :format(root), { hint = AS_LIST })
 end
 
 local function new(root)
@@ -84,7 +86,8 @@ function changes.since(root, asked)
   local self = new(root)
   local repo = repository(root)
   if not repo:root() then
-    errors.raise("usage", "this repository is bare: it has no files to compare")
+    errors.raise("usage", "this repository is bare: it has no files to compare",
+      { hint = AS_LIST })
   end
   local base = gitbase.find(repo, asked)
   self.base, self.merge_base, self.why, self.all = base.ref, base.merge_base, base.why, base.all

@@ -88,7 +88,7 @@ local function script()
 end
 
 local takes_workflow = { run = true, plan = true, show = true, graph = true, env = true,
-  list = true, check = true }
+  list = true, check = true, affected = true }
 local takes_step = { log = true, explain = true }
 
 local function print_sorted(c, set)
