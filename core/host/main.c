@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,8 +29,9 @@ static void no_pipe(int sig)
 #ifdef __SANITIZE_ADDRESS__
 
 /* Sanitizers want to see every free. */
-static void end(lua_State *L)
+static void end(lua_State *L, bool closed)
 {
+    (void)closed;
     orr_state_close(L);
 }
 
@@ -46,9 +48,12 @@ static void *leave_free(void *ud, void *p, size_t was, size_t size)
     return size ? m->alloc(m->slab, p, was, size) : NULL;
 }
 
-/* Runs what is still to be closed. */
-static void end(lua_State *L)
+/* Runs what is still to be closed, unless that is nothing: finding it touches
+ * every object. */
+static void end(lua_State *L, bool closed)
 {
+    if (closed)
+        return;
     struct memory m;
     m.alloc = lua_getallocf(L, &m.slab);
     lua_setallocf(L, leave_free, &m);
@@ -90,13 +95,16 @@ int main(int argc, char **argv)
             lua_pushstring(L, argv[i]);
             lua_rawseti(L, -2, i);
         }
-        rc = lua_pcall(L, 1, 1, 1); // handler code|msg
+        rc = lua_pcall(L, 1, 2, 1); // handler code closed|msg
     }
     int code = 7;
-    if (rc == LUA_OK)
-        code = (int)lua_tointeger(L, -1);
-    else
+    bool closed = false;
+    if (rc == LUA_OK) {
+        code = (int)lua_tointeger(L, -2);
+        closed = lua_toboolean(L, -1);
+    } else {
         fprintf(stderr, "orrery: internal error: %s\n", lua_tostring(L, -1));
-    end(L);
+    }
+    end(L, closed);
     return code;
 }

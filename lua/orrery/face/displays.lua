@@ -113,7 +113,7 @@ function displays.new(c, opts)
   self.plain = plain.new({ state = self.state, write = write, complain = complain,
     paint = color.painter(c.opts.color, fd), verbose = c.opts.verbose,
     how = how == "live" and "group" or how })
-  self.ask = not (opts and opts.dir) and require("orrery.face.ask").on(self,
+  self.ask = not (opts and opts.dir) and term.is_tty(0) and require("orrery.face.ask").on(self,
     muting(c.try, fd), fd) or nil
   self.wants_output = how == "prefix" or how == "group" or how == "live" or self.events ~= nil
   return self

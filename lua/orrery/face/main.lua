@@ -109,21 +109,22 @@ local function dispatch(argv, s)
   local c = invocation(name, opts, words, rest, s)
   c.argv = table.move(argv, 1, #argv, 1, {})
   local code = command.main(c)
-  return argv[at] == nil and not before.help and 2 or code
+  return argv[at] == nil and not before.help and 2 or code, command.closes
 end
 
 --- Runs one command line.
 ---@param argv string[] argv[0] is the program
 ---@param s? table streams, for tests
 ---@return integer exit code
+---@return boolean? closed all is closed: the state need not be taken down for that
 local function main(argv, s)
   s = s or streams.new()
-  local ok, code = xpcall(dispatch, handler, argv, s)
+  local ok, code, closed = xpcall(dispatch, handler, argv, s)
   if not ok then return complain(code, s) end
   if s.trouble and (code or 0) == 0 then
     return complain(errors.new("output", "standard output: " .. s.trouble), s)
   end
-  return code or 0
+  return code or 0, closed
 end
 
 return main

@@ -9,7 +9,7 @@ local errors = require("orrery.kernel.errors")
 local fields = require("orrery.model.fields")
 local graph = require("orrery.model.graph")
 local group = require("orrery.model.group")
-local params = require("orrery.model.params")
+local params = lazy("orrery.model.params")
 local sorted = require("orrery.kernel.sorted")
 local step = require("orrery.model.step")
 
@@ -77,6 +77,7 @@ end
 
 -- Missing ones are a matter of the command line (exit 2), all of them in one go.
 local function parse_params(specs, opts, into)
+  if next(specs) == nil and next(opts.params or {}) == nil then return {} end
   local values, messages = params.parse(specs, opts.params or {})
   local usage = {}
   for _, m in ipairs(messages) do

@@ -9,7 +9,8 @@
 -- when these change, an earlier answer does not count and it is asked anew.
 local decisions = require("orrery.run.decisions")
 local errors = require("orrery.kernel.errors")
-local memo = require("orrery.run.memo")
+local lazy = require("orrery.kernel.lazy")
+local memo = lazy("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local selection = require("orrery.run.selection")
 local sys = require("orrery.core.sys")

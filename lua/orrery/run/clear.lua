@@ -4,8 +4,9 @@ local artifacts = require("orrery.run.artifacts")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
 local last = require("orrery.run.last")
-local manifests = require("orrery.run.manifests")
-local memo = require("orrery.run.memo")
+local lazy = require("orrery.kernel.lazy")
+local manifests = lazy("orrery.run.manifests")
+local memo = lazy("orrery.run.memo")
 
 local clear = {}
 
@@ -36,7 +37,8 @@ function clear.outputs(run, step, job)
   if step.keep then return {} end
   local keep = {}
   for _, p in ipairs(job.files) do keep[p] = true end
-  memo.remove_stale(run, last.get(run, step), keep)
+  local before = last.get(run, step)
+  if before then memo.remove_stale(run, before, keep) end
   if #present(run, job, keep) == 0 then return {} end
   for _, record in ipairs(manifests.records(run, step)) do
     memo.remove_stale(run, artifacts.of_record(run, record), keep)

@@ -20,7 +20,7 @@ local resume = lazy("orrery.run.resume")
 local runs = require("orrery.run.runs")
 local scheduler = require("orrery.run.scheduler")
 local secrets = require("orrery.run.secrets")
-local selection = require("orrery.run.selection")
+local selection = lazy("orrery.run.selection")
 local services = require("orrery.run.services")
 local slots = require("orrery.run.slots")
 local state = require("orrery.run.state")
@@ -405,7 +405,8 @@ end
 ---@param opts orrery.RunOptions
 ---@return orrery.RunRecord
 function engine.run(wf, opts)
-  local chosen = selection.of(wf, opts)
+  local some = opts.targets or opts.from or opts.affected
+  local chosen = some and selection.of(wf, opts) or nil
   local run <close> = open(wf, opts)
   if opts.remember then run.consulted = require("orrery.run.remember").begin(run, chosen) end
   local record = run.loop:run(run.loop:task("run", main, run, chosen))

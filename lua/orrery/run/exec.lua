@@ -4,10 +4,10 @@
 --   → gate → store → result
 --
 -- It suspends wherever it must wait, and says what happens to the journal.
-local approval = require("orrery.run.approval")
+local lazy = require("orrery.kernel.lazy")
+local approval = lazy("orrery.run.approval")
 local attempts = require("orrery.run.attempt")
 local cacheable = require("orrery.run.cacheable")
-local lazy = require("orrery.kernel.lazy")
 local conditions = lazy("orrery.run.conditions")
 local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")

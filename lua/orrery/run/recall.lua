@@ -1,13 +1,14 @@
 -- What the run that is being resumed finished: found by key and occurrence, with its files in
 -- place. So no finished call is made again, also one that is never remembered across runs.
-local approval = require("orrery.run.approval")
+local lazy = require("orrery.kernel.lazy")
+local approval = lazy("orrery.run.approval")
 local artifacts = require("orrery.run.artifacts")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
 local jobs = require("orrery.run.job")
 local key = require("orrery.run.key")
 local outcome = require("orrery.run.outcome")
-local recorded = require("orrery.run.recorded")
+local recorded = lazy("orrery.run.recorded")
 local still = require("orrery.run.still")
 
 local recall = {}
@@ -96,6 +97,7 @@ function recall.find(run, step, job)
   local calls = run.calls
   if not calls or OUTER[step.kind] then return nil end
   job.occurrence = calls:enter(job.base)
+  if not calls.any and not calls.questions then return nil end
   if job.forced or cleans_up(step) then return nil end
   local past = calls:recall(job.base, job.occurrence)
   if past and reads_the_same(run, step, job, past) then

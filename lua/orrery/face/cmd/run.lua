@@ -7,6 +7,7 @@ local term = require("orrery.core.term")
 local run = {}
 
 run.usage = "orrery run [WORKFLOW] [STEP…] [-- ARGS]"
+run.closes = true -- all it opens
 run.about = [[
 Runs a workflow, or some of its steps with what they need. WORKFLOW is a name
 (workflows/NAME.lua or .yaml) or a path; without one, the default of orrery.lua runs.
