@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -101,12 +102,24 @@ static int l_usage(lua_State *L)
     return 1;
 }
 
+/* Only where no loop can wait: on a worker. A cancelled one ends at the next
+ * instruction, so it is short. */
+static int l_nap(lua_State *L)
+{
+    lua_Number s = luaL_checknumber(L, 1);
+    luaL_argcheck(L, s >= 0 && s <= 0.1, 1, "0 to 0.1 seconds");
+    struct timespec t = {.tv_nsec = (long)(s * 1e9)};
+    nanosleep(&t, NULL);
+    return 0;
+}
+
 int orr_open_sys(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"mono", l_mono}, {"wall", l_wall},       {"pid", l_pid},
         {"cpus", l_cpus}, {"environ", l_environ}, {"random", l_random},
-        {"cwd", l_cwd},   {"usage", l_usage},     {NULL, NULL}};
+        {"cwd", l_cwd},   {"usage", l_usage},     {"nap", l_nap},
+        {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushliteral(L, ORRERY_VERSION);
     lua_setfield(L, -2, "version");

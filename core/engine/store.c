@@ -247,8 +247,7 @@ void orr_store_unlock(struct orr_store *s, uint64_t place)
     orr_locks_release(&s->locks, place);
 }
 
-/* Keeps the bounds: by size when over it, by age once a day. */
-static void keep_bounds(struct orr_store *s)
+void orr_store_keep_bounds(struct orr_store *s)
 {
     uint64_t removed, bytes;
     bool daily = s->cat.pruned_day != orr_store_today(s);
@@ -282,7 +281,7 @@ void orr_store_close(struct orr_store *s)
         return;
     orr_keeper_join(s->keeper);
     if (s->segfd >= 0) {
-        keep_bounds(s);
+        orr_store_keep_bounds(s);
         /* Scanning costs a microsecond a frame, saving one for thirty. */
         if (s->cat.fresh > 256 + s->cat.count / 16)
             orr_catalogfile_save(&s->cat, s->dirfd, NULL);

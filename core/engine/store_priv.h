@@ -52,6 +52,9 @@ int orr_store_seg_fd(struct orr_store *s, size_t seg);
  * the same directory. */
 int orr_store_root(struct orr_store *s, const char *path, struct orr_err *e);
 
+/* Removes what is over the bounds: by size when over it, by age once a day. */
+void orr_store_keep_bounds(struct orr_store *s);
+
 /* Adds a frame to the batch, taking a segment first if there is none. A stamp
  * of 0 is replaced by the next one, a creation of 0 by now. */
 int orr_store_batch(struct orr_store *s, struct orr_frame *f,

@@ -125,7 +125,13 @@ int orr_store_put(struct orr_store *s, const char *space, size_t space_len,
         f.expires = s->wall() + ttl;
     if (!rc)
         rc = orr_store_batch(s, &f, e);
-    return rc < 0 ? rc : orr_store_commit(s, e);
+    if (!rc)
+        rc = orr_store_commit(s, e);
+    /* A run waits for its end, when it is known what it used. */
+    if (!rc && !s->spare && s->cat.bytes > s->max_bytes &&
+        s->cat.bytes - s->max_bytes > s->max_bytes / 8)
+        orr_store_keep_bounds(s);
+    return rc;
 }
 
 void orr_store_discard(struct orr_store *s, size_t entry)

@@ -58,8 +58,9 @@ describe("a cache", function()
       n = n + 1
       return p.x * 2
     end
-    assert.same({ 8, false }, { c:get_or_compute("d", { x = 4 }, compute) })
-    assert.same({ 8, true }, { c:get_or_compute("d", { x = 4 }, compute) })
+    local same = { version = 1 }
+    assert.same({ 8, false }, { c:get_or_compute("d", { x = 4 }, compute, same) })
+    assert.same({ 8, true }, { c:get_or_compute("d", { x = 4 }, compute, same) })
     assert.same({ 8, false }, { c:get_or_compute("d", { x = 4 }, compute, { version = 2 }) })
     assert.equal(2, n)
   end)
@@ -85,13 +86,130 @@ describe("a cache", function()
     end
     local main = l:task("main", function()
       for i = 1, 5 do
-        tasks[i] = l:task("t" .. i, function() return (c:get_or_compute("s", "k", slow)) end)
+        tasks[i] = l:task("t" .. i, function()
+          return (c:get_or_compute("s", "k", slow, { version = 1 }))
+        end)
       end
       local out = {}
       for i, t in ipairs(tasks) do out[i] = select(2, t:wait()) end
       return out
     end)
     assert.same({ 1, 1, 1, 1, 1 }, l:run(main))
+  end)
+
+  it("computes anew when the function was edited, or captured something else", function()
+    local function get(fn) return (c:get_or_compute("e", 1, fn)) end
+    local function scaled(by) return function(p) return p * by end end
+    assert.equal(2, get(scaled(2)))
+    assert.equal(2, get(scaled(2)))
+    assert.equal(3, get(scaled(3)))
+    assert.equal(11, get(function(p) return p + 10 end))
+    local rates = { 5 }
+    local function rated(p) return p * rates[1] end
+    assert.equal(5, get(rated))
+    rates[1] = 6
+    assert.equal(6, get(rated))
+    local step = 1
+    local function stepped(p) return p + step end
+    assert.equal(2, get(stepped))
+    step = 2
+    assert.equal(3, get(stepped))
+    step = 1
+    assert.same({ 2, true }, { c:get_or_compute("e", 1, stepped) })
+  end)
+
+  it("counts a computation as one miss, and says how much and how old it all is", function()
+    local function id(p) return p end
+    c:get_or_compute("n", 1, id)
+    c:get_or_compute("n", 1, id)
+    c:get_or_compute("n", 2, id)
+    c:get("n", 3)
+    local s = c:stats()
+    local n = s.spaces["value:n"]
+    assert.same({ 2, 1, 3 }, { n.records, n.hits, n.misses })
+    assert.is_true(n.bytes > 0 and s.bytes >= n.bytes)
+    assert.is_true(s.oldest > 1e9 and s.newest >= s.oldest)
+  end)
+
+  it("may compute one value from others, and a false or nil one once", function()
+    local n = 0
+    local v = { version = 1 }
+    local function fib(p)
+      n = n + 1
+      if p < 2 then return p end
+      return c:get_or_compute("fib", p - 1, fib, v) + c:get_or_compute("fib", p - 2, fib, v)
+    end
+    assert.equal(55, (c:get_or_compute("fib", 10, fib, v)))
+    assert.equal(11, n)
+    for _, value in ipairs({ { false }, { nil } }) do
+      local runs = 0
+      local function f()
+        runs = runs + 1
+        return value[1]
+      end
+      for _ = 1, 3 do assert.equal(value[1], (c:get_or_compute("no", #value, f, v))) end
+      assert.equal(1, runs)
+    end
+  end)
+
+  it("says so when a value asks for itself, also in a circle, instead of waiting", function()
+    local l <close> = loop.new()
+    local v = { version = 1 }
+    local function a() return (c:get_or_compute("a", 1, function()
+      return (c:get_or_compute("a", 1, print, v)) end, v)) end
+    local ok, err = pcall(function() return l:run(l:task("main", a)) end)
+    assert.is_false(ok)
+    assert.truthy(tostring(err):find("computing 'a' asks for itself", 1, true), tostring(err))
+    assert.equal("deadlock", err.code)
+    -- two tasks, each computing what the other waits for
+    local results = {}
+    local function cross(mine, other)
+      return function()
+        return (c:get_or_compute(mine, 1, function()
+          loop.sleep(0.001)
+          return (c:get_or_compute(other, 1, function() return other end, v))
+        end, v))
+      end
+    end
+    l:run(l:task("both", function()
+      local one, two = l:task("one", cross("x", "y")), l:task("two", cross("y", "x"))
+      for i, t in ipairs({ one, two }) do results[i] = { t:wait() } end
+    end))
+    local failed = 0
+    for _, r in ipairs(results) do failed = failed + (r[1] and 0 or 1) end
+    assert.is_true(failed >= 1)
+  end)
+
+  it("wakes those who wait when the computation fails, and one of them tries", function()
+    local l <close> = loop.new()
+    local tries, out = 0, {}
+    local function flaky()
+      tries = tries + 1
+      local mine = tries
+      loop.sleep(0.005)
+      if mine == 1 then error("the first fails") end
+      return "from try " .. mine
+    end
+    l:run(l:task("main", function()
+      local tasks = {}
+      for i = 1, 4 do
+        tasks[i] = l:task("t" .. i, function()
+          return (c:get_or_compute("w", 1, flaky, { version = 1 }))
+        end)
+      end
+      for i, t in ipairs(tasks) do out[i] = { t:wait() } end
+    end))
+    assert.equal(2, tries)
+    local right = 0
+    for _, r in ipairs(out) do right = right + (r[2] == "from try 2" and 1 or 0) end
+    assert.equal(3, right)
+  end)
+
+  it("keeps its bounds while it is written, not only at its end", function()
+    local small <close> = cache.open({ dir = dir .. "/small", max_bytes = 50000 })
+    for i = 1, 2000 do small:put("big", i, ("x"):rep(200)) end
+    assert.is_true(small:stats().bytes <= 50000 * 9 / 8 + 1000)
+    assert.equal(200, #small:get("big", 2000))
   end)
 
   it("wraps a function: by its arguments, and anew when it was edited", function()
@@ -138,7 +256,10 @@ describe("a cache", function()
       assert.truthy(tostring(err):find(text, 1, true), tostring(err))
     end
     fails("cache.params.f: cannot pass a function", c.get, c, "a", { f = print })
-    fails("value[1]: cannot pass a function", c.put, c, "a", 1, print)
+    fails("value: cannot pass a function", c.put, c, "a", 1, print)
+    fails("value.deep[2]: cannot pass a function", c.put, c, "a", 1, { deep = { 1, print } })
+    fails("value.f: cannot pass", c.get_or_compute, c, "a", 2, function() return { f = print } end)
+    fails("version = 1", c.get_or_compute, c, "a", 3, function() return c, io.stdout end)
     fails("needs a name first", c.get, c, { 1 })
     fails("unknown option 'tll'; did you mean 'ttl'?", c.put, c, "a", 1, 1, { tll = 1 })
     fails("'soon' is no time span", c.put, c, "a", 1, 1, { ttl = "soon" })

@@ -19,6 +19,7 @@
 ---@field environ fun(): table<string,string>
 ---@field random fun(n: integer): string  n random bytes as hex
 ---@field cwd fun(): string
+---@field nap fun(seconds: number)       blocks this thread, at most 0.1 s: for workers, where no loop can wait
 ---@field usage fun(): { cpu: number, rss: integer }
 
 --- orrery.core.pack (workers too): canonical bytes of plain values.
