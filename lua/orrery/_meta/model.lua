@@ -306,7 +306,8 @@
 ---@field cached? "hit"|"clean"           restored from the memo, or in place and right
 ---@field key? string
 ---@field digest? string                  what dependants' keys take: of outputs, else value, else key
----@field reason? string                  why it ran
+---@field full? string                    full key of its record, when that is new here
+---@field reason? string                  why it ran, in one line; of a hit: where it was made
 ---@field seconds number
 ---@field attempts integer
 ---@field id? string
@@ -347,6 +348,8 @@
 ---@field secrets orrery.Secrets         run.secrets: fill(run, job), clean(came), mask
 ---@field services table
 ---@field conditions table                compiled `when` texts
+---@field why table<string, orrery.Reason[]>  of each step that ran (run.why)
+---@field moved table<string, string[]>   of each restored step: its full key before, and now
 ---@field executor fun(self, role: string): orrery.Executor?   run.executors
 ---@field random fun(): number
 ---@field prefix string                   of ids in the journal: "" or "image/"
@@ -364,7 +367,7 @@
 ---@class orrery.Journal
 ---@field emit fun(self, ev: orrery.JournalEvent)     the table becomes the journal's
 ---@field finished fun(self, step: orrery.Step, r: orrery.Result)   a step_finished from a result
----@field hit fun(self, id: string)       a clean step; neighbours fold into one `hits`
+---@field hit fun(self, id: string, full?: string)   a clean step; neighbours fold into one `hits`; full: its key, when new
 ---@field flush fun(self, sync?: boolean)
 ---@field under fun(self, prefix: string): orrery.Journal
 
@@ -424,7 +427,7 @@
 --- orrery.run.engine
 ---@class orrery.run.engine
 ---@field run fun(wf: orrery.Workflow, opts: orrery.RunOptions): orrery.RunRecord
----@field plan fun(wf: orrery.Workflow, opts: orrery.RunOptions): { id: string, verdict: "run"|"hit"|"maybe"|"skip", reason?: string, after?: string }[]
+---@field plan fun(wf: orrery.Workflow, opts: orrery.RunOptions, see?: fun(run: orrery.Run, entries: orrery.PlanEntry[])): orrery.PlanEntry[]
 
 ---@class orrery.RunRecord
 ---@field id string
@@ -473,15 +476,15 @@
 ---| { ev: "affected", base?: string, merge_base?: string, why: string, files: string[], steps: { id: string, why: string }[] }   after run_started, with --affected
 ---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
 ---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls
----| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string, tty?: boolean }
+---| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string, why?: orrery.Reason[], tty?: boolean }   why: when the line does not say all
 ---| { ev: "service_ready", id: string, port?: integer, seconds?: number, kept?: boolean }   between its step_started and step_finished; kept: it was up
 ---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written
 ---| { ev: "step_retry", id: string, attempt: integer, class: string, message: string, delay: number }
----| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string, mode: integer, link?: string }[], set?: table, set_key?: string, error?: table, attempts: integer, allowed?: boolean }
+---| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, full?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string, mode: integer, link?: string }[], set?: table, set_key?: string, error?: table, attempts: integer, allowed?: boolean }
 ---| { ev: "step_skipped", id: string, why: "when"|"failed"|"stopped"|"filtered"|"waiting", cause?: string }
 ---| { ev: "approval_asked", id: string, kind: string, key: string, question: string, show?: string[], purpose: "answer"|"result"|"retry", wall: number, ends?: number, occurrence?: integer, value?: any, outputs?: table[], stdout?: string, stderr?: string }   wall: first asked; with purpose "result" what was made and waits
 ---| { ev: "approval_decided", id: string, key: string, verdict: "approved"|"rejected", by: string, reason?: string, wall: number }
----| { ev: "hits", ids: string[] }                                    clean steps, folded
+---| { ev: "hits", ids: string[], keys?: table<string, string> }        clean steps, folded; full keys that are not those of the last time
 ---| { ev: "group_finished", id: string, status: string, policy: string, passed: integer, failed: integer, skipped: integer, winner?: string }
 ---| { ev: "artifact", id: string, name: string, step: string, path?: string, type?: string, digest?: string, version: integer }
 ---| { ev: "message", level: string, text: string, place?: table, hint?: string }
