@@ -154,6 +154,12 @@ describe("explain", function()
     $orrery explain build --run last --against $clean
     $orrery explain gen --run last --against $clean ]],
     stdout = { "1 difference\n    a.c changed", "every part of its key is the same" } })
+  it("compares a step of a workflow inside", run { files = { ["workflows/w.lua"] = workflow [[
+    o.step "in" { workflow = "inner" } ]], f = "1", ["workflows/inner.lua"] =
+    'local o = require("orrery")\nreturn o.workflow "inner" {\n'
+    .. 'o.step "x" { run = "cat f", inputs = { "f" } } }' }, shell = [[$orrery run w >/dev/null
+    echo 2 > f; $orrery explain in/x --against last]],
+    stdout = "1 difference\n    f changed" })
   it("says that a run did not have the step", run { files = { ["workflows/w.lua"] = chain,
     ["schema.json"] = "1\n", ["a.c"] = "" }, shell = [[$orrery run w gen >/dev/null
     first=$(ls .orrery/runs); $orrery run w >/dev/null; $orrery explain test --against $first]],

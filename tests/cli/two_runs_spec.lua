@@ -54,6 +54,15 @@ local function keys(j)
 end
 
 describe("two runs of one workflow in one checkout", function()
+  it("leave a file that a step appends to as one of them would", cli.run {
+    files = { ["workflows/w.lua"] = workflow([[
+      o.step "s" { run = "until test -e go; do sleep 0.02; done; echo x >> out", inputs = {},
+        outputs = { "out" } } ]]) },
+    shell = TWO .. "both run w --force && rm out && \"$orrery\" run w",
+    stdout = "restored   s",
+    after = function(dir) assert.equal("x\n", cli.read(dir .. "/out")) end,
+  })
+
   it("finish with right results, and a cacheable step runs in one of them only", cli.run {
     files = { ["workflows/w.lua"] = chains, src = "s\n" },
     shell = TWO .. "both run w -j2",

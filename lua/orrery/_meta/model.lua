@@ -427,7 +427,7 @@
 --- orrery.run.engine
 ---@class orrery.run.engine
 ---@field run fun(wf: orrery.Workflow, opts: orrery.RunOptions): orrery.RunRecord
----@field plan fun(wf: orrery.Workflow, opts: orrery.RunOptions, see?: fun(run: orrery.Run, entries: orrery.PlanEntry[])): orrery.PlanEntry[]
+---@field plan fun(wf: orrery.Workflow, opts: orrery.RunOptions, see?: fun(entries: orrery.PlanEntry[], scopes: table<string, orrery.Run>)): orrery.PlanEntry[]
 
 ---@class orrery.RunRecord
 ---@field id string

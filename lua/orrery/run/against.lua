@@ -61,14 +61,23 @@ end
 
 local GONE = "its manifest is no longer in the cache, or was never kept"
 
+-- The run that a step is in, and its node there.
+local function scope_of(scopes, id)
+  for prefix, run in pairs(scopes) do
+    local node = id:sub(1, #prefix) == prefix and run.scheduler
+      and run.scheduler.nodes[id:sub(#prefix + 1)]
+    if node then return run, node end
+  end
+end
+
 --- How a step as it is now differs from what it was in another run.
----@param run orrery.Run planned, still open
+---@param scopes table<string, orrery.Run> from a plan, still open
 ---@param id string
 ---@param other string run id
 ---@return orrery.Reason[]? reasons
 ---@return string? why not
-function against.now(run, id, other)
-  local node = run.scheduler and run.scheduler.nodes[id]
+function against.now(scopes, id, other)
+  local run, node = scope_of(scopes, id)
   if not node or node.kind ~= "step" then
     return nil, "what it is made from is known only while the run goes on"
   end

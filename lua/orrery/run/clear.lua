@@ -40,6 +40,7 @@ function clear.outputs(run, step, job)
   local before = last.get(run, step)
   if before then memo.remove_stale(run, before, keep) end
   if #present(run, job, keep) == 0 then return {} end
+  if run.store then run.store:refresh() end
   for _, record in ipairs(manifests.records(run, step)) do
     memo.remove_stale(run, artifacts.of_record(run, record), keep)
   end

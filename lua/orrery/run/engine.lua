@@ -421,7 +421,8 @@ engine.dotenv_files = Run.dotenv_files
 --- What a run would do, without running anything: for each step its verdict.
 ---@param wf orrery.Workflow
 ---@param opts orrery.RunOptions
----@param see? fun(run: orrery.Run, entries: orrery.PlanEntry[]) looks before all is closed
+---@param see? fun(entries: orrery.PlanEntry[], scopes: table<string, orrery.Run>) looks before
+---  all is closed (run.plan)
 ---@return orrery.PlanEntry[]
 function engine.plan(wf, opts, see)
   return require("orrery.run.plan").of(new_run(wf, opts), selection.of(wf, opts), see)

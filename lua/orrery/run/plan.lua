@@ -307,10 +307,12 @@ end
 ---@param chosen table<string, true>?
 ---@param top table shared by nested ones, by id with their prefix: doubts (why it is "maybe"),
 ---  touches, moving ("run", "hit", "maybe": it changes, or may change, something), actions;
----  bases (base key → ids), fans (action → the fan whose members are not known yet)
+---  bases (base key → ids), fans (action → the fan whose members are not known yet), scopes
+---  (prefix → run)
 ---@param out orrery.PlanEntry[]
 ---@return orrery.Run? run when all it comes to is known now
 function plan.walk(run, chosen, top, out)
+  top.scopes[run.prefix] = run
   if run.workflow.body then
     called.last_time(run, out, run.prefix)
     return nil
@@ -379,8 +381,8 @@ end
 --- The plan of a run.
 ---@param run orrery.Run not opened
 ---@param chosen table<string, true>?
----@param see? fun(run: orrery.Run, entries: orrery.PlanEntry[]) looks at the run before it is
----  closed
+---@param see? fun(entries: orrery.PlanEntry[], scopes: table<string, orrery.Run>) looks, before
+---  all is closed, at the run, "", and by the prefix of their ids at those of workflows inside
 ---@return orrery.PlanEntry[]
 function plan.of(run, chosen, see)
   open(run)
@@ -389,10 +391,10 @@ function plan.of(run, chosen, see)
   while true do
     fresh(run)
     local out, top = {}, { doubts = doubts, bases = {}, touches = {}, moving = {}, fans = {},
-      actions = {} }
+      actions = {}, scopes = {} }
     plan.walk(run, chosen, top, out)
     if not new_doubts(top, out) then
-      if see then see(run, out) end
+      if see then see(out, top.scopes) end
       return out
     end
   end

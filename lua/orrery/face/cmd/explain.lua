@@ -96,16 +96,16 @@ local function look(c, at, ids)
   local options = { config = at.conf, args = e and e.args, targets = ids }
   local other = c.opts.against and past.id(at.root, c.opts.against)
   at.now, at.other, at.compared = {}, other, {}
-  require("orrery.run.engine").plan(at.wf, options, function(run, entries)
+  require("orrery.run.engine").plan(at.wf, options, function(entries, scopes)
     for i, entry in ipairs(entries) do at.now[i], at.now[entry.id] = entry, entry end
     if not other then return end
     local against = require("orrery.run.against")
     for _, entry in ipairs(entries) do
       local list, note
       if c.opts.run then
-        list, note = against.between(run, entry.id, at.run.id, other)
+        list, note = against.between(scopes[""], entry.id, at.run.id, other)
       else
-        list, note = against.now(run, entry.id, other)
+        list, note = against.now(scopes, entry.id, other)
       end
       at.compared[entry.id] = { run = other, reasons = list, note = note }
     end
