@@ -141,6 +141,43 @@ describe("watch", function()
     end,
   })
 
+  it("says when nothing would wake it", watching {
+    files = { ["workflows/w.lua"] = workflow [[ o.step "a" { run = "echo a" } ]] },
+    shell = [[begin w; told watching 1; finish]],
+    stdout = { "no step declares inputs", "watching" },
+  })
+
+  it("says only what fails with -q, and clears the screen with --clear", watching {
+    files = FILES,
+    shell = [[begin w -q --clear; told watching 1; echo 2 > in; told watching 2; finish]],
+    stdout = { "!watching", "!ok ", "\27[2J" },
+  })
+
+  it("writes its events to stdout with --events -", watching {
+    files = FILES,
+    shell = [[start watch w --events -; poll 'grep -q watching out'; finish]],
+    stdout = { '"ev":"run_finished"', '"ev":"watching"', '"dirs":' },
+  })
+
+  it("runs one step with what it needs, when that is named", watching {
+    files = FILES,
+    shell = [[begin w copy; told watching 1; echo b > src/b; echo 2 > in; told watching 2; finish]],
+    after = function(dir)
+      assert.equal("1\n2\n", cli.read(dir .. "/copied"))
+      assert.is_nil(cli.read(dir .. "/listed"))
+    end,
+  })
+
+  local LIMIT = "echo 1 > /proc/sys/user/max_inotify_watches"
+  local limited = os.execute(("unshare -Ur sh -c %s 2>/dev/null"):format(cli.quote(LIMIT)))
+  local as_limited = limited and it or pending
+  as_limited("names the limit of the system, and how to raise it", cli.run {
+    files = FILES,
+    shell = ([[exec unshare -Ur sh -c '%s; exec timeout 20 "$0" watch w' $orrery]]):format(LIMIT),
+    code = 1, stderr = { "limit of watched directories is reached",
+      "sudo sysctl fs.inotify.max_user_watches=" },
+  })
+
   it("ends with 143 at TERM, while a run goes on", watching {
     files = { ["workflows/w.lua"] = workflow [[
       o.step "slow" { run = "echo > begun; exec sleep 1000" } ]] },

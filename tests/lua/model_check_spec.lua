@@ -248,6 +248,18 @@ describe("clauses", function()
       'o.step "a" { run = "x", cache = { tll = 1 } }')
     says("x.lua:2: error: ready needs exactly one of run, tcp, http, log",
       'o.step "a" { service = "x", ready = { every = "1s" } }')
+    says("x.lua:2: error: ready.log: bad pattern: pattern 'ready (', column 8: missing closing "
+      .. "parenthesis",
+      'o.step "a" { service = "x", ready = { log = "ready (" } }')
+    says("x.lua:2: error: stop.signal: 'TREM' is no signal to end by; did you mean 'TERM'?",
+      'o.step "a" { service = "x", stop = { signal = "SIGTREM" } }')
+  end)
+
+  it("fields that a service has no use for", function()
+    for _, field in ipairs { 'outputs = { "x" }', "retry = { attempts = 2 }", "cache = false" } do
+      says("x.lua:2: error: '" .. field:match("^%a+") .. "' is for steps that come to a result; "
+        .. "'a' is a service", 'o.step "a" { service = "x", ' .. field .. " }")
+    end
   end)
 
   it("a policy that is not there", function()

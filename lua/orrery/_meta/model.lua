@@ -489,4 +489,7 @@
 ---| { ev: "artifact", id: string, name: string, step: string, path?: string, type?: string, digest?: string, version: integer }
 ---| { ev: "message", level: string, text: string, place?: table, hint?: string }
 ---| { ev: "cache_off", why: string }
+---| { ev: "watching", files: integer, dirs: integer }   watch, in --events only: it waits now
+---| { ev: "changed", paths: string[] }                  watch: why the next run begins
+---| { ev: "unchanged" }                                 watch: something stirred, all is as it was; once until the next change
 ---| { ev: "run_finished", status: string, code: integer, wall: number, work: number, saved: number, critical: { seconds: number, path: string[] }, counts: table, result?: any, errors?: table[] }

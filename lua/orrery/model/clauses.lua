@@ -292,10 +292,18 @@ function clauses.ready(v, say)
   local n = 0
   for _, how in ipairs { "run", "tcp", "http", "log" } do n = n + (t[how] ~= nil and 1 or 0) end
   if n ~= 1 then say("ready needs exactly one of run, tcp, http, log") end
+  if type(t.log) == "string" and not t.log:find("{{", 1, true) then
+    local re, why = require("orrery.core.regex").compile(t.log)
+    if not re then say(("ready.log: bad pattern: %s"):format(why.message)) end
+  end
   t.every = clauses.duration("ready.every", t.every, say) or 0.5
   t.timeout = clauses.duration("ready.timeout", t.timeout, say) or 60
   return t
 end
+
+-- Signals that a program can be asked to end by.
+local ends = { TERM = true, INT = true, HUP = true, QUIT = true, KILL = true, USR1 = true,
+  USR2 = true, WINCH = true, ABRT = true }
 
 --- stop = { signal, grace } of a service.
 ---@param v table
@@ -303,7 +311,11 @@ end
 ---@return table
 function clauses.stop(v, say)
   local t = table_of("stop", v, { signal = "string", grace = "number|string" }, say)
-  t.signal = (t.signal or "TERM"):gsub("^SIG", "")
+  t.signal = type(t.signal) == "string" and t.signal:gsub("^SIG", "") or "TERM"
+  if not ends[t.signal] then
+    say(("stop.signal: '%s' is no signal to end by"):format(t.signal), nearest.hint(t.signal, ends)
+      or "it is one of " .. table.concat(sorted.keys(ends), ", "))
+  end
   t.grace = clauses.duration("stop.grace", t.grace, say) or 2
   return t
 end

@@ -14,6 +14,9 @@ local function kinds(text)
   return set
 end
 
+--- The kinds that come to a result: all but services.
+fields.work = kinds "run call skill agent workflow body approve"
+
 --- Fields of a step: type, kind = it says what the step does, only = kinds it goes with,
 --- fan = only with for_each or matrix.
 fields.step = {
@@ -31,26 +34,26 @@ fields.step = {
   when = { type = "string|function|boolean" },
   cwd = { type = "string" },
   inputs = { type = "string|table" },
-  outputs = { type = "string|table" },
+  outputs = { type = "string|table", only = fields.work },
   depfile = { type = "string", only = kinds "run" },
   tools = { type = "table", only = kinds "run service" },
   shell = { type = "string|table", only = kinds "run service" },
   parse = { type = "string", only = kinds "run" },
   tty = { type = "boolean", only = kinds "run" },
-  keep = { type = "boolean" },
-  temp = { type = "boolean" },
+  keep = { type = "boolean", only = fields.work },
+  temp = { type = "boolean", only = fields.work },
   env = { type = "table" },
   pass_env = { type = "string|table" },
-  with = { type = "table" },
+  with = { type = "table", only = fields.work },
   prompt = { type = "string", only = kinds "agent" },
   model = { type = "string", only = kinds "agent" },
-  returns = { type = "string|table" },
-  gate = { type = "table" },
-  normalize = { type = "function|string" },
+  returns = { type = "string|table", only = fields.work },
+  gate = { type = "table", only = fields.work },
+  normalize = { type = "function|string", only = fields.work },
   timeout = { type = "string|number" },
-  retry = { type = "table|number" },
+  retry = { type = "table|number", only = fields.work },
   allow_failure = { type = "boolean" },
-  cache = { type = "boolean|table" },
+  cache = { type = "boolean|table", only = fields.work },
   resources = { type = "table|function" },
   for_each = { type = "table|string|function" },
   matrix = { type = "table" },

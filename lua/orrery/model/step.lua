@@ -94,7 +94,10 @@ end
 local function check_place_of_fields(node, kind, fanned, into)
   for k in next, node.fields do
     local spec = fields.step[k]
-    if spec and spec.only and not spec.only[kind] then
+    if spec and spec.only == fields.work and not spec.only[kind] then
+      sayer(into, node, k)(("'%s' is for steps that come to a result; '%s' is a %s"):format(k,
+        node.id, kind))
+    elseif spec and spec.only and not spec.only[kind] then
       sayer(into, node, k)(("'%s' is for %s steps; '%s' is a %s step"):format(k,
         table.concat(sorted.keys(spec.only), " and "), node.id, kind))
     elseif spec and spec.fan and not fanned then

@@ -211,6 +211,12 @@ function Watched:changes()
   return out
 end
 
+--- Does anything but the load of the workflow count?
+---@return boolean
+function Watched:has_inputs()
+  return next(self.files) ~= nil or #self.globs > 0 or #self.looks > 0
+end
+
 -- The nearest directory that is there.
 local function existing(dir)
   while dir ~= "" and dir ~= "/" do

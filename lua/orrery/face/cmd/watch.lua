@@ -48,6 +48,14 @@ local function say_watching(self, files, dirs)
     "directories")))
 end
 
+-- Nothing would ever wake it.
+local function advise(self)
+  if self.watched:has_inputs() or self.advised then return end
+  self.advised = true
+  self.c.err("orrery: warning: no step declares inputs; only the workflow's own files are "
+    .. "watched\n  add inputs = { … } to what is to run again\n")
+end
+
 local function say_changed(self, list)
   local paths = {}
   for i, change in ipairs(list) do paths[i] = change.path end
@@ -101,7 +109,7 @@ local function go(self)
   self.watched:begin(wf, engine.dotenv_files(wf))
   self.watcher:set(self.watched:dirs())
   local ok, record = pcall(engine.run, wf, opts)
-  self.running = false
+  self.running, self.ran = false, true
   if not ok then error(record, 0) end
   shown:close()
   self.watched:settle()
@@ -122,7 +130,10 @@ local function await_change(self)
     list = nil
     if not more then
       -- Said once: the stream itself may lie in a directory that is watched.
-      if told == 0 then say_watching(self, files, #sorted.keys(dirs)) end
+      if told == 0 then
+        if self.ran then advise(self) end
+        say_watching(self, files, #sorted.keys(dirs))
+      end
       if told == 1 then say(self, { v = 1, ev = "unchanged" }) end
       told, self.stirred = told + 1, false
       while not self.stirred and not self.over do self.loop:step() end
