@@ -188,6 +188,41 @@ describe("a service", function()
     again = { args = "graph w", stdout = "db", again = { args = "env w db" } },
   })
 
+  it("that its condition skips has no port to read; who only needs it runs", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "db" { when = "false == true", service = { server, "{{port}}" } },
+      o.step "needs" { needs = "db", run = "echo ran" },
+      o.step "reads" { needs = "db", run = "echo {{services.db.port}}" },
+    ]] }, args = "run w -k", code = 1, stdout = "ran",
+    stderr = "reads: it reads the port of service 'db', which is not up",
+  })
+
+  it("is started again by resume, for what is left to do", cli.run {
+    files = { ["workflows/w.lua"] = workflow(DB .. [[
+      o.step "one" { needs = "db", run = { server, "--ask", "{{services.db.port}}", "one" } },
+      o.step "two" { needs = { "db", "one" }, run = "test -e go && " .. server
+        .. " --ask {{services.db.port}} two" },
+    ]]) }, args = "run w", code = 1, stdout = "heard one",
+    again = { shell = "touch go; $orrery resume", stdout = { "heard two", "!first run" },
+      after = function(dir)
+        assert.equal(("start\nstop\n"):rep(2), notes(dir))
+        assert.equal("resumed", runs.last(dir).steps.one.cached)
+      end },
+  })
+
+  it("holds no place in a group: not under a limit, nor a policy that waits for each", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.group "g" { limit = 1, policy = function(g)
+          for unit in g:ready() do g:start(unit); g:wait(unit) end
+        end,
+        o.step "db" { service = { server, "{{port}}", "--note", "notes" } },
+        o.step "a" { needs = "db", run = { server, "--ask", "{{services.db.port}}", "a" } },
+        o.step "b" { needs = "db", run = { server, "--ask", "{{services.db.port}}", "b" } },
+      },
+    ]] }, args = "run w --timeout 60", stdout = { "heard a", "heard b" },
+    after = function(dir) assert.equal("start\nstop\n", notes(dir)) end,
+  })
+
   it("gives a function its port", cli.run {
     files = { ["workflows/w.lua"] = workflow(DB .. [[
       o.step "use" { needs = "db", with = { port = "{{services.db.port}}" },

@@ -57,6 +57,19 @@ local function words(list, port)
   return out
 end
 
+--- A service whose port is still asked for in a command line or an environment: it is not
+--- part of the run.
+---@param job table filled
+---@return string? id
+function fill.missing(job)
+  for _, list in ipairs({ job.prepared.argv or {}, job.env or {} }) do
+    for _, word in ipairs(list) do
+      local id = type(word) == "string" and word:match(PLACE)
+      if id then return id end
+    end
+  end
+end
+
 local PARTS = { "with", "item", "matrix", "params" }
 
 --- Puts ports into a job that is about to run.

@@ -7,6 +7,7 @@
 -- be looked up. A step that must really run borrows its services first: the first borrower
 -- starts them, all wait until they are ready. Until then, and in every key, a port is the text
 -- "{{services.ID.port}}"; the borrower puts in the number. run.service is one service's life.
+local errors = require("orrery.kernel.errors")
 local lazy = require("orrery.kernel.lazy")
 local fill = lazy("orrery.run.fill")
 local loop = require("orrery.kernel.loop")
@@ -271,6 +272,11 @@ function services.borrow(run, step, job)
   if loan.bad then return loan end
   for _, s in ipairs(list) do s.borrowers[loan.name] = true end
   fill.job(job, list, run.prefix)
+  local missing = fill.missing(job)
+  if missing then
+    errors.raise("service", ("it reads the port of service '%s', which is not up; was it skipped "
+      .. "by its condition?"):format(missing), { class = "service" })
+  end
   return loan
 end
 
