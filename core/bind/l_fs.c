@@ -235,6 +235,16 @@ static int l_copy(lua_State *L)
     return answer(L, orr_files_copy(from, to, &e), &e);
 }
 
+/* Another name of the same file; a copy where the file system has none. */
+static int l_link(lua_State *L)
+{
+    const char *from = orr_check_path(L, 1), *to = orr_check_path(L, 2);
+    struct orr_err e;
+    if (link(from, to) == 0)
+        return answer(L, 0, NULL);
+    return answer(L, orr_files_copy(from, to, &e), &e);
+}
+
 static int l_safe_parent(lua_State *L)
 {
     const char *root = orr_check_path(L, 1), *rel = orr_check_path(L, 2);
@@ -291,6 +301,7 @@ int orr_open_fs(lua_State *L)
                                          {"realpath", l_realpath},
                                          {"chmod", l_chmod},
                                          {"copy", l_copy},
+                                         {"link", l_link},
                                          {"normal", l_normal},
                                          {"inside", l_inside},
                                          {"safe_parent", l_safe_parent},

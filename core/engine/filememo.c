@@ -29,7 +29,7 @@ struct file {
     uint32_t len, hash; /* of the key */
     const struct orr_filefact *fact; /* remembered, or just found */
     int sys;                         /* of the last check */
-    int checked;
+    bool checked, wavered;
 };
 
 struct block {
@@ -48,20 +48,19 @@ struct orr_filememo {
     int64_t (*now)(void);
     int64_t tick; /* granularity of the clock that stamps files */
     uint64_t reads;
-    bool wavered;
 };
 
 /* --- the clock --------------------------------------------------------------
  */
 
-static int64_t real_now(void)
+int64_t orr_file_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME_COARSE, &t);
     return t.tv_sec * second + t.tv_nsec;
 }
 
-static int64_t real_tick(void)
+int64_t orr_file_tick(void)
 {
     struct timespec t;
     if (clock_getres(CLOCK_REALTIME_COARSE, &t) < 0)
@@ -79,7 +78,8 @@ struct outcome {
     struct orr_filefact fact;
 };
 
-static int look(int dirfd, const char *path, int flags, struct orr_filefact *f)
+int orr_filefact_look(int dirfd, const char *path, int flags,
+                      struct orr_filefact *f)
 {
     struct statx st;
     const unsigned want = STATX_TYPE | STATX_MODE | STATX_INO | STATX_SIZE |
@@ -103,7 +103,8 @@ static int look(int dirfd, const char *path, int flags, struct orr_filefact *f)
     return 0;
 }
 
-static int same(const struct orr_filefact *a, const struct orr_filefact *b)
+bool orr_filefact_same(const struct orr_filefact *a,
+                       const struct orr_filefact *b)
 {
     return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
            a->mtime == b->mtime && a->ctime == b->ctime && a->mode == b->mode &&
@@ -137,15 +138,15 @@ static int read_regular(const char *path, struct orr_filefact *f, int64_t seen)
     for (int i = 0; i < TRIES; i++) {
         struct orr_filefact before, after;
         struct orr_err e;
-        sys = look(fd, "", AT_EMPTY_PATH, &before);
+        sys = orr_filefact_look(fd, "", AT_EMPTY_PATH, &before);
         if (!sys && orr_filehash(fd, path, &before.digest, &e) < 0)
             sys = e.sys ? e.sys : EIO;
         if (!sys)
-            sys = look(fd, "", AT_EMPTY_PATH, &after);
+            sys = orr_filefact_look(fd, "", AT_EMPTY_PATH, &after);
         if (sys)
             break;
         *f = before;
-        f->seen = same(&before, &after) ? seen : 0;
+        f->seen = orr_filefact_same(&before, &after) ? seen : 0;
         if (f->seen)
             break;
     }
@@ -158,11 +159,12 @@ static void check_one(const struct file *file, int64_t now, int64_t tick,
 {
     const char *path = file->key + KEY_PREFIX;
     struct orr_filefact f;
-    o->sys = look(AT_FDCWD, path, 0, &f);
+    o->sys = orr_filefact_look(AT_FDCWD, path, 0, &f);
     if (o->sys)
         return;
     const struct orr_filefact *old = file->fact;
-    if (old && same(old, &f) && orr_filefact_settled(old, now, tick))
+    if (old && orr_filefact_same(old, &f) &&
+        orr_filefact_settled(old, now, tick))
         return;
     f.seen = now;
     if (f.kind == ORR_FILE_LINK)
@@ -208,9 +210,9 @@ static int take(struct orr_filememo *m, uint32_t id, const struct outcome *o)
     struct file *f = &m->files[id];
     const void *kept = f->fact;
     int rc = 0;
-    m->wavered |= differs(f, o);
+    f->wavered |= differs(f, o);
     f->sys = o->sys;
-    f->checked = 1;
+    f->checked = true;
     if (o->sys) {
         kept = NULL;
         if (o->sys == ENOENT || o->sys == EISDIR)
@@ -256,8 +258,8 @@ struct orr_filememo *orr_filememo_new(struct orr_index *ix)
 {
     struct orr_filememo *m = orr_xalloc(sizeof *m);
     m->ix = ix;
-    m->now = real_now;
-    m->tick = real_tick();
+    m->now = orr_file_now;
+    m->tick = orr_file_tick();
     return m;
 }
 
@@ -277,7 +279,7 @@ void orr_filememo_free(struct orr_filememo *m)
 
 void orr_filememo_set_clock(struct orr_filememo *m, int64_t (*now)(void))
 {
-    m->now = now ? now : real_now;
+    m->now = now ? now : orr_file_now;
 }
 
 /* The remembered fact of a key, when it is one. */
@@ -386,9 +388,10 @@ void orr_filememo_forget(struct orr_filememo *m, const char *path, size_t n)
 {
     uint32_t id = orr_filememo_id(m, path, n);
     orr_index_del(m->ix, m->files[id].key, m->files[id].len);
-    m->wavered |= m->files[id].checked;
+    m->files[id].wavered |= m->files[id].checked;
     m->files[id].fact = NULL;
-    m->files[id].sys = m->files[id].checked = 0;
+    m->files[id].sys = 0;
+    m->files[id].checked = false;
 }
 
 uint64_t orr_filememo_reads(const struct orr_filememo *m)
@@ -408,9 +411,14 @@ const char *orr_filememo_path(const struct orr_filememo *m, uint32_t id,
     return m->files[id].key + KEY_PREFIX;
 }
 
-bool orr_filememo_wavered(const struct orr_filememo *m)
+bool orr_filememo_wavered(const struct orr_filememo *m, uint32_t id)
 {
-    return m->wavered;
+    return m->files[id].wavered;
+}
+
+bool orr_filememo_checked(const struct orr_filememo *m, uint32_t id)
+{
+    return m->files[id].checked;
 }
 
 int64_t orr_filememo_now(const struct orr_filememo *m)

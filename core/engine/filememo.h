@@ -43,6 +43,19 @@ struct orr_filefact {
 bool orr_filefact_settled(const struct orr_filefact *f, int64_t now,
                           int64_t tick);
 
+/* Says of a file what stat says; the digest is not filled. 'flags' as for
+ * statx. 0 or an errno: EISDIR, EINVAL: neither file nor link. */
+int orr_filefact_look(int dirfd, const char *path, int flags,
+                      struct orr_filefact *f);
+
+/* Does stat say the same of both? */
+bool orr_filefact_same(const struct orr_filefact *a,
+                       const struct orr_filefact *b);
+
+/* The clock that stamps files, in nanoseconds, and its tick. */
+int64_t orr_file_now(void);
+int64_t orr_file_tick(void);
+
 /* A memo over 'ix', which must outlive it and is written only by checks and
  * forgets. Keys are "file:" and the path as given. */
 struct orr_filememo *orr_filememo_new(struct orr_index *ix);
@@ -80,9 +93,12 @@ const char *orr_filememo_path(const struct orr_filememo *m, uint32_t id,
                               size_t *n);
 
 /* Did a file not stay, as far as checks saw, what the first check of this memo
- * found, or was one forgotten after its check? Then what was concluded from
- * the checks need not hold together. */
-bool orr_filememo_wavered(const struct orr_filememo *m);
+ * found, or was it forgotten after its check? Then what was concluded from the
+ * checks need not hold together. */
+bool orr_filememo_wavered(const struct orr_filememo *m, uint32_t id);
+
+/* Was it checked, and not forgotten since? */
+bool orr_filememo_checked(const struct orr_filememo *m, uint32_t id);
 
 /* The clock that stamps files: what it says now, and its tick. */
 int64_t orr_filememo_now(const struct orr_filememo *m);

@@ -1,28 +1,20 @@
 /*
- * plan: encoding walks the memo's numbers; checking asks the memo about all
- * files at once and compares. It knows nothing of steps or keys: which facts a
- * run rests on, and what may be concluded, is its caller's matter.
+ * plan: encoding walks the memo's numbers, patching copies a blob and makes
+ * some records anew. It knows nothing of steps or keys: which facts a run
+ * rests on, and what may be concluded, is its caller's matter.
  */
 #include "engine/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/crc.h"
-
-enum { HEADER = 32, CRC_AT = 8, FILE_SIZE = 56, DIR_SIZE = 56 };
-enum { INSIDE = 1u << 31 /* of a length: the path is relative to the root */ };
-static const char magic[8] = {'o', 'r', 'r', 'p', 'l', 'a', 'n', '1'};
-static const int64_t second = 1000000000;
-
-/* --- encoding --------------------------------------------------------------
- */
+#include "engine/plan_priv.h"
 
 struct encoder {
-    const struct orr_filememo *m;
+    struct orr_filememo *m;
     const char *root;
     size_t root_len;
     struct orr_buf fixed, strings;
@@ -30,264 +22,324 @@ struct encoder {
     struct orr_err *e;
 };
 
-static int no_memory(struct orr_err *e)
+int orr_plan_no_memory(struct orr_err *e)
 {
     return orr_err_set(e, ORR_ENOMEM, "no memory for a plan");
 }
 
-/* Puts where the path will lie among the strings, and its length. */
-static int put_path(struct encoder *c, const char *path, size_t n)
+uint32_t orr_plan_target(int dirfd, const char *path)
+{
+    struct stat st;
+    return fstatat(dirfd, path, &st, 0) == 0 ? st.st_mode & S_IFMT : 0;
+}
+
+/* --- one record ------------------------------------------------------------
+ */
+
+static int put_path(struct encoder *c, const char *path, size_t n, uint32_t *at,
+                    uint32_t *len)
 {
     uint32_t inside = 0;
     if (n > c->root_len && !memcmp(path, c->root, c->root_len) &&
         path[c->root_len] == '/') {
         path += c->root_len + 1;
         n -= c->root_len + 1;
-        inside = INSIDE;
+        inside = ORR_PLAN_INSIDE;
     }
-    if (n >= INSIDE || c->strings.len + n > UINT32_MAX)
+    if (n >= ORR_PLAN_INSIDE || c->strings.len + n >= UINT32_MAX)
         return ORR_ENOMEM;
-    int rc = orr_buf_put_u32(&c->fixed, (uint32_t)c->strings.len);
-    rc |= orr_buf_put_u32(&c->fixed, (uint32_t)n | inside);
-    rc |= orr_buf_put(&c->strings, path, n);
+    *at = (uint32_t)c->strings.len;
+    *len = (uint32_t)n | inside;
+    int rc = orr_buf_put(&c->strings, path, n);
+    rc |= orr_buf_putc(&c->strings, 0);
     return rc ? ORR_ENOMEM : 0;
 }
 
-/* The type of what a symlink leads to; 0: nothing. */
-static uint32_t target_type(const char *path)
+static bool fits_exec(unsigned char want, bool is)
 {
-    struct stat st;
-    return stat(path, &st) == 0 ? st.st_mode & S_IFMT : 0;
+    return want == ORR_PLAN_ANY || (want == ORR_PLAN_EXEC) == is;
 }
 
-static int put_file(struct encoder *c, uint32_t id)
+static bool as_wanted(const struct orr_plan_want *w,
+                      const struct orr_filefact *f)
 {
-    static const struct orr_filefact nothing;
+    if (!w || !w->there || !f)
+        return !w || (!w->there && !f);
+    return !memcmp(&w->digest, &f->digest, sizeof f->digest) &&
+           fits_exec(w->as_input, f->mode & 0100) &&
+           (f->kind == ORR_FILE_LINK ||
+            fits_exec(w->as_output, f->mode & 0111));
+}
+
+/* Fills a record but for its path. */
+static int make_file(const struct orr_filememo *m, uint32_t id,
+                     const struct orr_plan_want *want, struct orr_plan_file *r,
+                     struct orr_err *e)
+{
     size_t n;
     int sys;
-    const char *path = orr_filememo_path(c->m, id, &n);
-    const struct orr_filefact *f = orr_filememo_fact(c->m, id, &sys);
-    if (!f && !sys)
-        return 0; // never asked
+    const char *path = orr_filememo_path(m, id, &n);
+    const struct orr_filefact *f = orr_filememo_fact(m, id, &sys);
     if (!f && sys != ENOENT && sys != ENOTDIR)
-        return orr_err_set(c->e, ORR_EINVAL, "%s is no file", path);
-    if (!f)
-        f = &nothing;
-    int rc = put_path(c, path, n);
-    rc |= orr_buf_put_u32(&c->fixed, f->mode);
-    rc |= orr_buf_put_u32(&c->fixed, f->kind);
-    rc |= orr_buf_put_u32(&c->fixed,
-                          f->kind == ORR_FILE_LINK ? target_type(path) : 0);
-    rc |= orr_buf_put_u32(&c->fixed, 0);
-    rc |= orr_buf_put(&c->fixed, &f->digest, sizeof f->digest);
-    c->files++;
-    return rc ? no_memory(c->e) : 0;
+        return orr_err_set(e, ORR_EINVAL, "%s is no file", path);
+    if (!as_wanted(want, f) || (!want && orr_filememo_wavered(m, id)))
+        return orr_err_set(e, ORR_EBUSY, "%s changed meanwhile", path);
+    r->fact = f ? *f : (struct orr_filefact){0};
+    r->target =
+        r->fact.kind == ORR_FILE_LINK ? orr_plan_target(AT_FDCWD, path) : 0;
+    return 0;
 }
 
-/* What stat says of a directory; 'dev' and 'ino' 0: it is not there. Returns 0
- * or an errno. */
-static int look(const char *path, struct orr_filefact *f)
+static int put_file(struct encoder *c, uint32_t id,
+                    const struct orr_plan_want *want)
 {
-    struct statx st;
-    *f = (struct orr_filefact){0};
-    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
-              STATX_TYPE | STATX_INO | STATX_MTIME | STATX_CTIME, &st) < 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : errno;
-    if (!S_ISDIR(st.stx_mode))
-        return ENOTDIR;
-    f->dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
-    f->ino = st.stx_ino;
-    f->mtime = st.stx_mtime.tv_sec * second + st.stx_mtime.tv_nsec;
-    f->ctime = st.stx_ctime.tv_sec * second + st.stx_ctime.tv_nsec;
-    return 0;
+    struct orr_plan_file r = {0};
+    size_t n;
+    const char *path = orr_filememo_path(c->m, id, &n);
+    int rc = make_file(c->m, id, want, &r, c->e);
+    if (rc == 0) {
+        rc = put_path(c, path, n, &r.path, &r.path_len);
+        rc |= orr_buf_put(&c->fixed, &r, sizeof r);
+        rc = rc ? orr_plan_no_memory(c->e) : 0;
+    }
+    c->files++;
+    return rc;
 }
 
 static int put_dir(struct encoder *c, const char *path, size_t n)
 {
-    struct orr_filefact f;
-    int64_t now = orr_filememo_now(c->m); /* before the look */
-    int sys = look(path, &f);
+    struct orr_plan_dir r = {0};
+    int sys = orr_dirfact_get(path, orr_filememo_now(c->m), &r.fact);
     if (sys)
         return orr_err_set(c->e, ORR_EINVAL, "%s is no directory", path);
-    f.seen = now;
-    if (f.ino && !orr_filefact_settled(&f, now, orr_filememo_tick(c->m)))
-        return orr_err_set(c->e, ORR_EBUSY, "%s changed a moment ago", path);
-    int rc = put_path(c, path, n);
-    rc |= orr_buf_put_u64(&c->fixed, f.dev);
-    rc |= orr_buf_put_u64(&c->fixed, f.ino);
-    rc |= orr_buf_put_u64(&c->fixed, (uint64_t)f.mtime);
-    rc |= orr_buf_put_u64(&c->fixed, (uint64_t)f.ctime);
-    rc |= orr_buf_put_u64(&c->fixed, (uint64_t)f.seen);
-    rc |= orr_buf_put_u64(&c->fixed, 0);
+    int rc = put_path(c, path, n, &r.path, &r.path_len);
+    rc |= orr_buf_put(&c->fixed, &r, sizeof r);
     c->dirs++;
-    return rc ? no_memory(c->e) : 0;
+    return rc ? orr_plan_no_memory(c->e) : 0;
+}
+
+/* --- encoding --------------------------------------------------------------
+ */
+
+static void seal(unsigned char *blob, size_t n)
+{
+    uint32_t crc = orr_crc32c(0, blob + ORR_PLAN_CRC + 4, n - ORR_PLAN_CRC - 4);
+    for (int i = 0; i < 4; i++)
+        blob[ORR_PLAN_CRC + i] = (unsigned char)(crc >> 8 * i);
 }
 
 /* Appends header, arrays and strings to 'out'. */
 static int join(const struct encoder *c, struct orr_buf *out)
 {
     size_t at = out->len;
-    int rc = orr_buf_put(out, magic, sizeof magic);
+    int rc = orr_buf_put(out, ORR_PLAN_MAGIC, 8);
     rc |= orr_buf_put_u32(out, 0);
     rc |= orr_buf_put_u32(out, c->files);
     rc |= orr_buf_put_u32(out, c->dirs);
     rc |= orr_buf_put_u32(out, (uint32_t)c->root_len);
     rc |= orr_buf_put_u32(out, (uint32_t)c->strings.len);
     rc |= orr_buf_put_u32(out, 0);
+    rc |= orr_buf_put_u64(out, 0);
     rc |= orr_buf_put(out, c->fixed.data, c->fixed.len);
     rc |= orr_buf_put(out, c->strings.data, c->strings.len);
     if (rc) {
         out->len = at;
-        return no_memory(c->e);
+        return orr_plan_no_memory(c->e);
     }
-    uint32_t crc =
-        orr_crc32c(0, out->data + at + CRC_AT + 4, out->len - at - CRC_AT - 4);
-    for (int i = 0; i < 4; i++)
-        out->data[at + CRC_AT + (size_t)i] = (unsigned char)(crc >> 8 * i);
+    seal(out->data + at, out->len - at);
     return 0;
 }
 
-int orr_plan_encode(const struct orr_filememo *m, const char *root,
+/* The numbers of the paths in the memo; those that were forgotten, or never
+ * asked, are looked at. Returns owned. */
+static uint32_t *ids_of(struct orr_filememo *m, const struct orr_strs *paths)
+{
+    uint32_t *ids = calloc(2 * paths->count + 1, sizeof *ids);
+    uint32_t *missing = ids ? ids + paths->count : NULL;
+    size_t lack = 0;
+    for (size_t i = 0; ids && i < paths->count; i++) {
+        ids[i] = orr_filememo_id(m, orr_strs_at(paths, i), paths->items[i].len);
+        if (!orr_filememo_checked(m, ids[i]))
+            missing[lack++] = ids[i];
+    }
+    if (ids && orr_filememo_check(m, missing, lack, 0) < 0) {
+        free(ids);
+        ids = NULL;
+    }
+    return ids;
+}
+
+static int put_wanted(struct encoder *c, const struct orr_strs *paths,
+                      const struct orr_plan_want *wants, bool *taken)
+{
+    uint32_t *ids = ids_of(c->m, paths);
+    int rc = ids ? 0 : orr_plan_no_memory(c->e);
+    for (size_t i = 0; rc == 0 && i < paths->count; i++) {
+        rc = put_file(c, ids[i], &wants[i]);
+        taken[ids[i]] = true;
+    }
+    free(ids);
+    return rc;
+}
+
+static int put_others(struct encoder *c, const bool *taken)
+{
+    int rc = 0;
+    size_t count = orr_filememo_count(c->m);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        if (!taken[i] && orr_filememo_checked(c->m, i))
+            rc = put_file(c, i, NULL);
+    return rc;
+}
+
+int orr_plan_encode(struct orr_filememo *m, const char *root,
+                    const struct orr_strs *paths,
+                    const struct orr_plan_want *wants,
                     const struct orr_strs *dirs, struct orr_buf *out,
                     struct orr_err *e)
 {
     struct encoder c = {.m = m, .root = root, .root_len = strlen(root), .e = e};
-    int rc = orr_buf_put(&c.strings, root, c.root_len) ? no_memory(e) : 0;
-    if (orr_filememo_wavered(m))
-        rc = orr_err_set(e, ORR_EBUSY, "a file changed meanwhile");
-    size_t count = orr_filememo_count(m);
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = put_file(&c, (uint32_t)i);
+    bool *taken = calloc(orr_filememo_count(m) + paths->count + 1, 1);
+    int rc = taken ? orr_buf_put(&c.strings, root, c.root_len + 1) : ORR_ENOMEM;
+    if (rc)
+        rc = orr_plan_no_memory(e);
+    if (rc == 0)
+        rc = put_wanted(&c, paths, wants, taken);
+    if (rc == 0)
+        rc = put_others(&c, taken);
     for (size_t i = 0; rc == 0 && i < dirs->count; i++)
         rc = put_dir(&c, orr_strs_at(dirs, i), dirs->items[i].len);
     if (rc == 0)
         rc = join(&c, out);
+    free(taken);
     orr_buf_fini(&c.fixed);
     orr_buf_fini(&c.strings);
     return rc;
 }
 
-/* --- checking --------------------------------------------------------------
+/* --- patching --------------------------------------------------------------
  */
 
-struct view {
-    const unsigned char *files, *dirs, *strings;
-    uint32_t file_count, dir_count, root_len, strings_len;
-    struct orr_buf path; /* of the record looked at, NUL-terminated */
+struct patch {
+    struct orr_plan_view v;
+    struct orr_filememo *m;
+    struct orr_buf path;
+    unsigned char *blob; /* the copy */
+    struct orr_err *e;
 };
 
-static int read_header(struct view *v, const unsigned char *p, size_t n)
+static int patch_file(struct patch *p, uint32_t i,
+                      const struct orr_plan_want *want)
 {
-    if (n < HEADER || memcmp(p, magic, sizeof magic) != 0 ||
-        orr_get_u32(p + CRC_AT) !=
-            orr_crc32c(0, p + CRC_AT + 4, n - CRC_AT - 4))
-        return ORR_ECORRUPT;
-    v->file_count = orr_get_u32(p + 12);
-    v->dir_count = orr_get_u32(p + 16);
-    v->root_len = orr_get_u32(p + 20);
-    v->strings_len = orr_get_u32(p + 24);
-    v->files = p + HEADER;
-    uint64_t files = (uint64_t)v->file_count * FILE_SIZE;
-    uint64_t dirs = (uint64_t)v->dir_count * DIR_SIZE;
-    if (HEADER + files + dirs + v->strings_len != n ||
-        v->root_len > v->strings_len)
-        return ORR_ECORRUPT;
-    v->dirs = v->files + files;
-    v->strings = v->dirs + dirs;
+    struct orr_plan_file r = orr_plan_file_at(&p->v, i), old = r;
+    if (orr_plan_path_of(&p->v, r.path, r.path_len, &p->path))
+        return orr_plan_no_memory(p->e);
+    const char *path = (char *)p->path.data;
+    uint32_t id = orr_filememo_id(p->m, path, p->path.len - 1);
+    if (!orr_filememo_checked(p->m, id) &&
+        orr_filememo_check(p->m, &id, 1, 1) < 0)
+        return orr_plan_no_memory(p->e);
+    if (!want && !orr_plan_says(&old, p->m, id))
+        return orr_err_set(p->e, ORR_EBUSY, "%s changed meanwhile", path);
+    struct orr_plan_want as_is = {.digest = old.fact.digest,
+                                  .there = old.fact.kind != 0};
+    int rc = make_file(p->m, id, want ? want : &as_is, &r, p->e);
+    if (rc == 0)
+        memcpy(p->blob + ORR_PLAN_HEADER + (size_t)i * sizeof r, &r, sizeof r);
+    return rc;
+}
+
+static int patch_dir(struct patch *p, uint32_t i)
+{
+    struct orr_plan_dir r = orr_plan_dir_at(&p->v, i);
+    struct orr_dirfact is;
+    if (orr_plan_path_of(&p->v, r.path, r.path_len, &p->path))
+        return orr_plan_no_memory(p->e);
+    const char *path = (char *)p->path.data;
+    if (orr_dirfact_get(path, orr_filememo_now(p->m), &is) ||
+        !is.ino != !r.fact.ino ||
+        memcmp(&is.listing, &r.fact.listing, sizeof is.listing) != 0)
+        return orr_err_set(p->e, ORR_EBUSY, "%s changed meanwhile", path);
+    r.fact = is;
+    memcpy(p->blob + ORR_PLAN_HEADER +
+               (size_t)p->v.file_count * sizeof(struct orr_plan_file) +
+               (size_t)i * sizeof r,
+           &r, sizeof r);
     return 0;
 }
 
-/* Makes the path of a record. */
-static int make_path(struct view *v, const unsigned char *record)
+/* The number of a path, or UINT32_MAX. */
+static uint32_t find_file(const struct orr_plan_view *v, const char *path,
+                          size_t n)
 {
-    uint32_t at = orr_get_u32(record), n = orr_get_u32(record + 4);
-    bool inside = n & INSIDE;
-    n &= ~(uint32_t)INSIDE;
-    if ((uint64_t)at + n > v->strings_len)
-        return ORR_ECORRUPT;
-    orr_buf_clear(&v->path);
-    int rc = inside ? orr_buf_put(&v->path, v->strings, v->root_len) : 0;
-    rc |= inside ? orr_buf_putc(&v->path, '/') : 0;
-    rc |= orr_buf_put(&v->path, v->strings + at, n);
-    rc |= orr_buf_putc(&v->path, 0);
-    return rc ? ORR_ENOMEM : 0;
-}
-
-static bool same_file(const struct orr_filememo *m, uint32_t id,
-                      const unsigned char *r, const char *path)
-{
-    int sys;
-    const struct orr_filefact *f = orr_filememo_fact(m, id, &sys);
-    uint32_t mode = orr_get_u32(r + 8), kind = orr_get_u32(r + 12);
-    if (!f)
-        return kind == 0 && (sys == ENOENT || sys == ENOTDIR);
-    if (f->kind != kind || f->mode != mode ||
-        memcmp(&f->digest, r + 24, sizeof f->digest) != 0)
-        return false;
-    return kind != ORR_FILE_LINK || target_type(path) == orr_get_u32(r + 16);
-}
-
-static int check_files(struct view *v, struct orr_filememo *m, uint32_t *ids)
-{
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < v->file_count; i++) {
-        rc = make_path(v, v->files + (size_t)i * FILE_SIZE);
-        if (rc == 0)
-            ids[i] = orr_filememo_id(m, (char *)v->path.data, v->path.len - 1);
+    const char *root = (const char *)v->strings;
+    bool inside = n > v->root_len && path[v->root_len] == '/' &&
+                  !memcmp(path, root, v->root_len);
+    size_t skip = inside ? v->root_len + 1 : 0;
+    uint32_t len = (uint32_t)(n - skip) | (inside ? ORR_PLAN_INSIDE : 0);
+    for (uint32_t i = 0; i < v->file_count; i++) {
+        struct orr_plan_file r = orr_plan_file_at(v, i);
+        if (r.path_len == len && r.path + (n - skip) < v->strings_len &&
+            !memcmp(v->strings + r.path, path + skip, n - skip))
+            return i;
     }
-    if (rc == 0 && orr_filememo_check(m, ids, v->file_count, 0) < 0)
-        rc = ORR_ENOMEM;
-    for (uint32_t i = 0; rc == 0 && i < v->file_count; i++) {
+    return UINT32_MAX;
+}
+
+/* All else that was asked must be what the plan says of it. */
+static int check_others(struct patch *p, const uint32_t *numbers, size_t count)
+{
+    bool *taken = calloc(p->v.file_count + 1, 1);
+    int rc = taken ? 0 : orr_plan_no_memory(p->e);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (numbers[i] < p->v.file_count)
+            taken[numbers[i]] = true;
+    size_t all = orr_filememo_count(p->m);
+    for (uint32_t id = 0; rc == 0 && id < all; id++) {
         size_t n;
-        const char *path = orr_filememo_path(m, ids[i], &n);
-        if (!same_file(m, ids[i], v->files + (size_t)i * FILE_SIZE, path)) {
-            orr_buf_clear(&v->path);
-            return orr_buf_put(&v->path, path, n + 1) ? ORR_ENOMEM : 0;
-        }
+        const char *path = orr_filememo_path(p->m, id, &n);
+        if (!orr_filememo_checked(p->m, id))
+            continue;
+        uint32_t i = find_file(&p->v, path, n);
+        if (i != UINT32_MAX && taken[i])
+            continue;
+        struct orr_plan_file r;
+        if (i != UINT32_MAX)
+            r = orr_plan_file_at(&p->v, i);
+        if (i == UINT32_MAX || orr_filememo_wavered(p->m, id) ||
+            !orr_plan_says(&r, p->m, id))
+            rc = orr_err_set(p->e, ORR_EBUSY, "%s is not as it was", path);
     }
-    return rc ? rc : 1;
+    free(taken);
+    return rc;
 }
 
-static int check_dirs(struct view *v, const struct orr_filememo *m)
+int orr_plan_patch(const void *blob, size_t n, struct orr_filememo *m,
+                   const uint32_t *numbers, const struct orr_plan_want *wants,
+                   size_t count, struct orr_buf *out, struct orr_err *e)
 {
-    int64_t now = orr_filememo_now(m), tick = orr_filememo_tick(m);
-    for (uint32_t i = 0; i < v->dir_count; i++) {
-        const unsigned char *r = v->dirs + (size_t)i * DIR_SIZE;
-        struct orr_filefact f;
-        int rc = make_path(v, r);
-        if (rc)
-            return rc;
-        if (look((char *)v->path.data, &f) || f.dev != orr_get_u64(r + 8) ||
-            f.ino != orr_get_u64(r + 16) ||
-            f.mtime != (int64_t)orr_get_u64(r + 24) ||
-            f.ctime != (int64_t)orr_get_u64(r + 32))
-            return 0;
-        f.seen = (int64_t)orr_get_u64(r + 40);
-        if (f.ino && !orr_filefact_settled(&f, now, tick))
-            return 0;
+    struct patch p = {.m = m, .e = e};
+    size_t at = out->len;
+    int rc = orr_plan_view(&p.v, blob, n, true);
+    if (rc)
+        return orr_err_set(e, rc, "the plan is damaged");
+    if (orr_buf_put(out, blob, n))
+        return orr_plan_no_memory(e);
+    p.blob = out->data + at;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (numbers[i] < p.v.file_count)
+            rc = patch_file(&p, numbers[i], wants ? &wants[i] : NULL);
+        else if (numbers[i] - p.v.file_count < p.v.dir_count)
+            rc = patch_dir(&p, numbers[i] - p.v.file_count);
+        else
+            rc = orr_err_set(e, ORR_EINVAL, "there is no such number");
     }
-    return 1;
-}
-
-int orr_plan_check(const void *blob, size_t n, struct orr_filememo *m,
-                   struct orr_buf *why, struct orr_err *e)
-{
-    struct view v = {0};
-    uint32_t *ids = NULL;
-    int rc = read_header(&v, blob, n);
-    if (rc == 0) {
-        ids = malloc(((size_t)v.file_count + 1) * sizeof *ids);
-        rc = ids ? check_dirs(&v, m) : ORR_ENOMEM;
-    }
-    if (rc == 1)
-        rc = check_files(&v, m, ids);
-    if (rc == 0 && orr_buf_put(why, v.path.data, v.path.len - 1))
-        rc = ORR_ENOMEM;
-    if (rc == ORR_ECORRUPT)
-        orr_err_set(e, rc, "the plan is damaged");
-    else if (rc < 0)
-        no_memory(e);
-    free(ids);
-    orr_buf_fini(&v.path);
+    if (rc == 0 && wants)
+        rc = check_others(&p, numbers, count);
+    if (rc == 0)
+        seal(p.blob, n);
+    else
+        out->len = at;
+    orr_buf_fini(&p.path);
     return rc;
 }

@@ -50,20 +50,15 @@ local function outcome(dir, args, env)
   return ("%d\n%s\n%s"):format(r.code, table.concat(out, "\n"), r.stderr)
 end
 
--- Until a run is answered without its workflow being loaded; the clock's tick must pass.
+-- Is the first run remembered?
 local function remembered(dir, args, env)
-  for _ = 1, 60 do
-    outcome(dir, args, env)
-    if cli.exec(dir, "", { shell = "ls .orrery/plans/*.jsonl >/dev/null 2>&1" }).code == 0 then
-      return true
-    end
-  end
-  return false
+  outcome(dir, args, env)
+  return cli.exec(dir, "", { shell = "ls .orrery/plans/*.middle >/dev/null 2>&1" }).code == 0
 end
 
 -- A run from what is remembered writes the middle of that journal as it was.
 local function is_fast(dir, args, env)
-  local before = cli.exec(dir, "", { shell = "cat .orrery/plans/*.jsonl | sed -n 2p" }).stdout
+  local before = cli.exec(dir, "", { shell = "cat .orrery/plans/*.middle | sed -n 1p" }).stdout
   outcome(dir, args, env)
   local path = runs.last(dir).path
   return before ~= "" and cli.exec(dir, "", { shell = "sed -n 2p " .. path }).stdout == before

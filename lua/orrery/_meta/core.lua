@@ -100,6 +100,7 @@
 ---@field realpath fun(path: string): string?, orrery.Err?
 ---@field chmod fun(path: string, mode: integer): true?, orrery.Err?
 ---@field copy fun(from: string, to: string): true?, orrery.Err?   reflink where possible; keeps mode; a symlink is copied as one; atomic
+---@field link fun(from: string, to: string): true?, orrery.Err?   another name of the same file, which nobody may write to; a copy where there are no hard links
 ---@field normal fun(path: string): string               lexical normal form
 ---@field inside fun(path: string): boolean              relative and not leaving its root
 ---@field safe_parent fun(root: string, rel: string): true?, orrery.Err?  makes rel's parents under root; EUNSAFE when one is a symlink out, or rel leaves root
@@ -307,14 +308,20 @@
 ---@field size integer
 ---@field kind "file"|"link"
 
---- orrery.core.plan (main): what a run that found everything clean had seen of the file
---- system, as one checksummed blob. encode takes all files the index was asked about since
---- it was opened, absent ones too, and the directories (absolute), whose entries the caller
---- must list again afterwards and compare. "EBUSY": something changed a moment ago, or while
---- the index was asked; "EINVAL": something is neither file nor link.
+--- orrery.core.plan (main): what a run had seen of the file system, as one checksummed blob
+--- of numbered facts: files from 1, directories after them. A blob is read within a string,
+--- from a place on. "EBUSY": something changed meanwhile, or is not what was wanted of it;
+--- "EINVAL": something is neither file nor link.
 ---@class core.plan
----@field encode fun(index: core.Index, root: string, dirs: string[]): string?, orrery.Err?
----@field check fun(index: core.Index, blob: string): boolean?, string|orrery.Err|nil   true; false and the first path that differs; nil: damaged
+---@field encode fun(index: core.Index, root: string, dirs: string[], paths: string[], digests: (string|false)[], exec: integer[]): string?, orrery.Err?
+---   paths get the numbers 1 …; then all else the index was asked about since it was opened, absent ones too.
+---   exec: 0 any, 1 plain, 2 executable, as an input (by the owner) + 4 × as an output (by anyone)
+---@field look fun(bytes: string, at: integer): integer[]?, orrery.Err?   those in doubt, in order; nil: damaged
+---@field check fun(index: core.Index, bytes: string, at: integer, numbers: integer[]): integer[]?, orrery.Err?   of those in doubt: what differs
+---@field patch fun(index: core.Index, bytes: string, at: integer, numbers: integer[], digests?: (string|false)[], exec?: integer[]): string?, orrery.Err?
+---   the blob with these facts made anew; without digests they must say what they said. With digests, whatever
+---   else the index was asked about must be in the blob and so still
+---@field path fun(bytes: string, at: integer, number: integer): string?, orrery.Err?
 
 --- orrery.core.registry (main and C threads): artifacts by id, type, step, name.
 ---@class core.registry

@@ -3,6 +3,8 @@
 --
 -- In the journal a step ends after all that it needs, so the longest chain to each end
 -- is known as soon as its event is read; nothing is walked twice.
+local pack = require("orrery.core.pack")
+
 local analysis = {}
 local Analysis = {}
 Analysis.__index = Analysis
@@ -163,8 +165,15 @@ end
 ---@return orrery.Report
 function Analysis:report()
   local wall, last = self.wall or self.seen, self.last_unit
+  if last and last.longest == 0 then last = nil end -- nothing took time: no path is critical
   return { work = self.work, wall = wall, saved = self.work - wall, counts = self.counts,
-    critical = { seconds = last and last.longest or 0, path = path_to(last, {}) } }
+    critical = { seconds = last and last.longest or 0, path = path_to(last, pack.array({})) } }
+end
+
+--- Counts clean steps of which nothing else is told.
+---@param n integer
+function Analysis:skip(n)
+  self.counts.ok, self.counts.cached = self.counts.ok + n, self.counts.cached + n
 end
 
 --- The report of a run that was read back.

@@ -121,11 +121,12 @@ local function remember(run, step, job, result, came)
     return nil, changed
   end
   local set = jobs.dynamic(step) and (came.set or {}) or nil
-  local full, bad = memo.store(run, step, job.base, set, {
-    exit = result.exit, value = result.value, stdout = result.stdout, stderr = result.stderr,
-    outputs = came.facts, seconds = result.seconds, manifest = job.manifest,
-    digest = result.digest, set = came.set }, { ttl = job.ttl or job.kind.ttl,
-    store = job.store })
+  local record = { exit = result.exit, value = result.value, stdout = result.stdout,
+    stderr = result.stderr, outputs = came.facts, seconds = result.seconds,
+    manifest = job.manifest, digest = result.digest, set = came.set }
+  local full, bad = memo.store(run, step, job.base, set, record,
+    { ttl = job.ttl or job.kind.ttl, store = job.store })
+  job.record, job.full = record, full
   if not full then run:cache_trouble(bad) end
   return full
 end

@@ -1,10 +1,12 @@
--- The run in which nothing changed, without loading the workflow: what the last clean run of
--- the same words rested on is looked at again, and when all of it is so still, this run is
--- what that one was. run.remember writes down what is read here. Whatever is in doubt is no
--- answer: then the workflow is loaded and each step asked, as ever.
+-- The run in which nothing changed, without loading the workflow: what the last run of the
+-- same words rested on is looked at again, and when all of it is so still, every step is
+-- clean. When only files of steps differ, run.partial asks those steps. run.remember writes
+-- down what is read here. Whatever is in doubt is no answer: then the workflow is loaded and
+-- each step asked, as ever.
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
+local kept = require("orrery.run.kept")
 local pack = require("orrery.core.pack")
 local plan = require("orrery.core.plan")
 local proc = require("orrery.core.proc")
@@ -14,12 +16,6 @@ local state = require("orrery.run.state")
 local sys = require("orrery.core.sys")
 
 local clean = {}
-
--- The last line of a journal that says all was clean is shorter.
-local TAIL = 16 * 1024
-
---- The format of what is kept; another one is not read.
-clean.VERSION = 1
 
 -- Flags that change neither what is run nor what is clean. Those that are part of the name
 -- of what is kept are true; any other flag goes the long way.
@@ -56,22 +52,36 @@ function clean.asked(words, flags, rest)
   local exe = fs.stat("/proc/self/exe")
   if not exe then return nil end
   local root = roots.find(dir)
-  local key = pack.digest({ v = clean.VERSION, version = sys.version, cpus = sys.cpus(),
+  local key = pack.digest({ v = kept.VERSION, version = sys.version, cpus = sys.cpus(),
     exe = { exe.dev, exe.ino, exe.size, exe.mtime }, root = root, words = words, flags = own,
     rest = rest })
   return key and { root = root, key = key, words = words }
 end
 
---- The cache's segments as stat sees them: a record that is gone was clean yesterday.
+--- The cache's segments: name → { inode, size }.
 ---@param dir string of the cache
----@return string
+---@return table<string, integer[]>
 function clean.segments(dir)
   local out = {}
-  for i, name in ipairs(fs.list(dir .. "/seg") or {}) do
+  for _, name in ipairs(fs.list(dir .. "/seg") or {}) do
     local st = fs.stat(dir .. "/seg/" .. name)
-    out[i] = st and ("%s %d %d %.6f"):format(name, st.ino, st.size, st.mtime) or name
+    if st then out[name] = { st.ino, st.size } end
   end
-  return table.concat(out, "\n")
+  return out
+end
+
+-- Records are only ever appended, or a segment goes as a whole: "same", "grown", or nil.
+local function compare_segments(was, now)
+  local how = "same"
+  for name, old in pairs(was) do
+    local one = now[name]
+    if not one or one[1] ~= old[1] or one[2] < old[2] then return nil end
+    if one[2] > old[2] then how = "grown" end
+  end
+  for name in pairs(now) do
+    if not was[name] then how = "grown" end
+  end
+  return how
 end
 
 --- The day. What is remembered holds for one: the cache forgets what is not used, and only
@@ -89,82 +99,100 @@ function clean.stats_as(path, want)
   return (st and ("%s %d %o"):format(st.type, st.size, st.mode) or false) == want
 end
 
--- The first thing outside the blob that is not what it was.
-local function differing(kept)
-  if kept.day ~= clean.today() then return "the day" end
-  for name, value in pairs(kept.env) do
+-- The first thing outside the file facts that is not what it was.
+local function differing(meta)
+  if meta.day ~= clean.today() then return "the day" end
+  for name, value in pairs(meta.env) do
     if (os.getenv(name) or false) ~= value then return "env " .. name end
   end
-  for path, kind in pairs(kept.types) do
+  for path, kind in pairs(meta.types) do
     local st = fs.stat(path)
     if (st and st.type or false) ~= kind then return path end
   end
-  for path, want in pairs(kept.stats) do
+  for path, want in pairs(meta.stats) do
     if not clean.stats_as(path, want) then return path end
   end
-  for _, tool in pairs(kept.tools) do
+  for _, tool in pairs(meta.tools) do
     if (proc.which(tool.name, tool.path or nil, tool.cwd or nil) or false) ~= tool.found then
       return tool.name
     end
   end
-  if clean.segments(kept.cache) ~= kept.segments then return kept.cache end
 end
 
---- Where the journal and the registry of a remembered run lie.
----@param root string
----@param run string its id
----@return string journal
----@return string registry
-function clean.files(root, run)
-  local base = ("%s/.orrery/plans/%s"):format(root, run)
-  return base .. ".jsonl", base .. ".registry"
+-- Others have written to the cache: are the results still there?
+local function still_stored(found)
+  local store <close> = state.store(found.k.meta.cache, found.k.meta.config)
+  if not store then return false end
+  for n = 1, #found.k.fulls // 32 do
+    if not store:get("memo", kept.full(found.k.fulls, n)) then return false end
+  end
+  return true
 end
 
--- The journal's first line, its middle as it is, and its last line.
-local function split(text)
-  local first, from = text:match("^([^\n]+)\n()")
-  local at = math.max(1, #text - TAIL)
-  local cut, last = text:sub(at):match("^.*()\n([^\n]+)\n$")
-  local to = cut and at + cut - 1
-  if not first or not last or to < from then return nil end
-  local start, finish = json.decode(first), json.decode(last)
-  if type(start) ~= "table" or start.ev ~= "run_started" then return nil end
-  if type(finish) ~= "table" or finish.ev ~= "run_finished" then return nil end
-  return start, text:sub(from, to), finish
+-- What became known better is written down for the next time.
+local function write_back(found, blob)
+  local k = found.k
+  kept.write(found.root, found.key, k.meta, k.fulls, blob or k.bytes:sub(k.at))
 end
 
-local function whole(root, kept)
-  local path, registry = clean.files(root, kept.run)
-  local text = fs.read(path)
-  if not text or #text ~= kept.journal_size then return nil end
-  local there = fs.stat(registry)
-  if (there and there.size or false) ~= kept.registry_size then return nil end
-  local start, middle, finish = split(text)
-  return start and { start = start, middle = middle, finish = finish,
-    registry = there and registry or nil }
+-- The files in doubt, looked at with the index: those that differ remain.
+local function sift(found, doubt)
+  local k = found.k
+  local index = state.index(found.root)
+  local changed = plan.check(index, k.bytes, k.at, doubt)
+  if changed and #changed == 0 then
+    local blob = plan.patch(index, k.bytes, k.at, doubt)
+    if blob then
+      write_back(found, blob)
+      index:flush()
+    end
+    index:close()
+    return blob and changed
+  end
+  found.index, found.doubt, found.changed = index, doubt, changed
+  return changed
 end
 
---- The remembered run of what is asked, when everything it rested on is as it was.
+local function cache_holds(found)
+  local meta = found.k.meta
+  local now = clean.segments(meta.cache)
+  local how = compare_segments(meta.segments, now)
+  if how == "grown" then
+    if not still_stored(found) then return false end
+    meta.segments = now
+    found.grown = true
+  end
+  return how ~= nil
+end
+
+--- The remembered run of what is asked, when what it rested on is as it was, but for files:
+--- `changed` has their numbers, and then `index` is open and the caller's to close.
 ---@param asked table from clean.asked
----@return table? found for clean.replay
+---@return table? found for clean.replay, or with `changed` for run.partial
 ---@return string? why not: the first difference
 function clean.find(asked)
-  local path = asked.root .. "/.orrery/index"
-  if not fs.stat(path) then return nil end
-  local index <close> = state.index(asked.root)
-  local bytes = index:get("plan:" .. asked.key)
-  local kept = bytes and pack.decode(bytes)
-  if type(kept) ~= "table" or kept.v ~= clean.VERSION then return nil end
-  local other = differing(kept)
+  local k = kept.read(asked.root, asked.key)
+  if not k then return nil end
+  local other = differing(k.meta)
   if other then return nil, other end
-  local same, why = plan.check(index, kept.blob)
-  if not same then return nil, errors.text(why) end
-  local found = whole(asked.root, kept)
-  if not found then return nil, "its journal" end
-  index:flush()
-  found.root = asked.root
+  local found = { root = asked.root, key = asked.key, k = k }
+  if not cache_holds(found) then return nil, k.meta.cache end
+  local doubt = plan.look(k.bytes, k.at)
+  if not doubt then return nil, "it is damaged" end
+  if #doubt > 0 then
+    local changed = sift(found, doubt)
+    if not changed then return nil, "something moves" end
+    if #changed > 0 then return found end
+  elseif found.grown then
+    write_back(found)
+  end
+  found.middle = kept.part(found.root, k.meta.middle)
+  if not found.middle then return nil, "its journal" end
   return found
 end
+
+---------------------------------------------------------------------------
+-- the run of which nothing has to be asked
 
 local HITS = '{"ev":"hits",'
 
@@ -182,14 +210,14 @@ local function events_of(middle, all)
   return out
 end
 
--- Tells the displays, to whom a run without its plan is one of so many steps.
-local function show(start, events, all, sink)
-  local shown, steps = {}, 0
-  for _, ev in ipairs(events) do steps = steps + (ev.ev == "hits" and #ev.ids or 0) end
-  for k, v in pairs(start) do shown[k] = v end
-  if not all then shown.steps = steps end
-  sink(shown)
-  for _, ev in ipairs(events) do sink(ev) end
+-- Writes a journal in one go.
+local function write(path, ...)
+  local f, why = io.open(path, "wb")
+  if not f then return nil, why end
+  local ok
+  ok, why = f:write(...)
+  if not f:close() or not ok then return nil, why or "it cannot be written" end
+  return true
 end
 
 --- Makes the run: its directory, journal and registry, and its events.
@@ -197,17 +225,23 @@ end
 ---@param opts { argv?: string[], began: number, sink: fun(ev: table), all?: boolean }
 ---  all: also the events that only reports read
 function clean.replay(found, opts)
-  local start, finish = found.start, found.finish
+  local meta = found.k.meta
+  local start, finish = meta.start, meta.finish
   local id, dir = runs.create(found.root)
-  start.run, start.wall, start.pid, start.argv = id, sys.wall(), sys.pid(), opts.argv
+  start.run, start.wall, start.pid, start.argv = id, sys.wall(), sys.pid(), opts.argv or {}
   start.t = 0
-  show(start, events_of(found.middle, opts.all), opts.all, opts.sink)
+  local shown = {}
+  for k, v in pairs(start) do shown[k] = v end
+  shown.steps = meta.count
+  opts.sink(shown)
+  for _, ev in ipairs(events_of(found.middle, opts.all)) do opts.sink(ev) end
   local wall = math.floor((sys.mono() - opts.began) * 1e6 + 0.5) / 1e6
-  finish.saved = finish.saved and finish.saved + finish.wall - wall
-  finish.wall, finish.t = wall, wall
-  local ok, why = fs.append(dir .. "/journal.jsonl", json.encode(start, { lossy = true }) .. "\n"
-    .. found.middle .. json.encode(finish, { lossy = true }) .. "\n")
-  if ok and found.registry then ok, why = fs.copy(found.registry, dir .. "/registry.json") end
+  finish.wall, finish.t, finish.saved = wall, wall, -wall
+  local ok, why = write(dir .. "/journal.jsonl", json.encode(start, { lossy = true }), "\n",
+    found.middle, json.encode(finish, { lossy = true }), "\n")
+  if ok and meta.registry then
+    ok, why = fs.link(kept.path(found.root, meta.registry.name), dir .. "/registry.json")
+  end
   if not ok then
     errors.raise("state", ("the run cannot be recorded in %s: %s"):format(dir, errors.text(why)),
       { exit = 5 })

@@ -87,13 +87,15 @@ local function new_run(wf, opts)
     watched = opts.watched,
     still = still.new(),
   }, Run)
+  if opts.partial then run.results = opts.partial.results end
   run.dotenv = Run.dotenv_of(wf)
   run.require = function(name) return module(run, name) end
   return run
 end
 
 local function open_store(run)
-  if run.opts.cache == "off" then return end
+  run.store = run.opts.partial and run.opts.partial.store
+  if run.store or run.opts.cache == "off" then return end
   local why
   run.store, why = state.store(state.cache_dir(run.root, run.process_env, run.config), run.config)
   if not run.store then return run:cache_trouble(why) end
@@ -123,6 +125,7 @@ local function open(wf, opts)
   table.move(opts.sinks or {}, 1, #(opts.sinks or {}), 2, sinks)
   run.journal = journal.open(run.dir, { now = function() return run.loop:now() end,
     sinks = sinks, durable = opts.durable })
+  if opts.partial then opts.partial:begin(run, #sinks) end
   if opts.live then
     run.live = function(id, stream, data)
       data = run.secrets:live(id, stream, data)
@@ -131,7 +134,7 @@ local function open(wf, opts)
       end
     end
   end
-  run.index = state.index(run.root)
+  run.index = opts.partial and opts.partial.index or state.index(run.root)
   open_store(run)
   run.registry = registry.new()
   run.history = history.open(run.index, wf.name)
@@ -169,7 +172,8 @@ local function announce_start(run)
   local wf, opts = run.workflow, run.opts
   states.move(run, "running")
   run.journal:emit({ ev = "run_started", run = run.id, workflow = wf.name, file = wf.file,
-    root = wf.root, params = wf.values, jobs = run.slots.jobs, steps = #run.scheduler.linked,
+    root = wf.root, params = wf.values, jobs = run.slots.jobs,
+    steps = opts.partial and opts.partial.total or #run.scheduler.linked,
     version = sys.version, argv = opts.argv or {}, wall = sys.wall(), pid = sys.pid(),
     resumed = opts.resume, targets = targets_of(opts), only = opts.only, from = opts.from,
     args = opts.args })
@@ -217,6 +221,7 @@ local function announce_plan(run)
       steps[#steps + 1] = e
     end
   end
+  if run.opts.partial then return run.opts.partial:announce(run, steps) end
   run.journal:emit({ ev = "plan", steps = steps, groups = groups })
 end
 
@@ -337,6 +342,7 @@ local function sync_store(run)
 end
 
 local function save_registry(run)
+  if run.opts.partial then return run.opts.partial:save_registry(run) end
   if run.registry:count() > 0 then run.registry:save(run.dir .. "/registry.json") end
 end
 
@@ -405,7 +411,7 @@ end
 ---@param opts orrery.RunOptions
 ---@return orrery.RunRecord
 function engine.run(wf, opts)
-  local some = opts.targets or opts.from or opts.affected
+  local some = not opts.partial and (opts.targets or opts.from or opts.affected)
   local chosen = some and selection.of(wf, opts) or nil
   local run <close> = open(wf, opts)
   if opts.remember then run.consulted = require("orrery.run.remember").begin(run, chosen) end

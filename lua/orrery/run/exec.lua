@@ -54,6 +54,7 @@ local function use_record(run, step, job, record, full)
   end
   why.moved(run, step, before and before.full, full)
   outcome.register(run, step, record.outputs)
+  job.record, job.full = record, full
   local result = outcome.result(step, job, { value = record.value, exit = record.exit,
     stdout = stdout, stderr = stderr, outputs = outcome.paths(step, record.outputs, job),
     cached = clean and "clean" or "hit", digest = record.digest, saved = record.seconds,

@@ -169,6 +169,13 @@ function Journal:hide(fn)
   self.hidden = fn
 end
 
+--- Writes a line as it is; no sink hears of it.
+---@param line string
+function Journal:raw(line)
+  self.lines[#self.lines + 1] = line
+  self.bytes = self.bytes + #line + 1
+end
+
 --- Notes a clean step; neighbours fold into one event.
 ---@param id string
 ---@param full string? its full key, when that is not the one of the last time

@@ -73,6 +73,7 @@ end
 ---@param came table what the kind came to
 ---@return orrery.Result
 function outcome.finish(run, step, job, result, came)
+  if run.consulted then run.consulted:step(step, job) end
   if result.cached == "clean" then
     run.journal:hit(step.id, result.full)
     return result

@@ -1,7 +1,8 @@
--- Writes down what a clean run rested on, so that run.clean can answer the next one. Only a
--- run in which every step was found clean, step by step, is remembered: then the next run
--- with the same facts would find the same. Facts are noted where they are consulted: all
--- files by the index, which digests them; environment, globs and directories here.
+-- Writes down what a run rested on, so that run.clean can answer the next one. Any run that
+-- ended well is remembered when each of its steps has a result in the cache: then the next
+-- run with the same facts would find every step clean. Facts are noted where they are used:
+-- a step's files with the digests that its key and its record have, all other files by the
+-- index, which digests them; environment, globs and directories here.
 -- What cannot be written down (conditions, bodies, services, results that are functions …)
 -- makes the run one that is not remembered.
 local cacheable = require("orrery.run.cacheable")
@@ -18,12 +19,10 @@ local remember = {}
 local Consulted = {}
 Consulted.__index = Consulted
 
--- How many are kept in a checkout.
-local MOST = 16
-
--- Events of a run in which nothing happened.
+-- Events that a run in which nothing changes has too, or that only tell how steps ran.
 local quiet = { run_started = true, plan = true, hits = true, group_finished = true,
-  run_finished = true }
+  run_finished = true, step_started = true, step_finished = true, step_retry = true,
+  output = true }
 
 local function is_empty(t) return t == nil or next(t) == nil end
 
@@ -78,6 +77,16 @@ local function noted(self, real)
   })
 end
 
+-- The events of groups are the same when nothing runs.
+local function listen(self, ev)
+  if ev.ev == "group_finished" then
+    self.ended[#self.ended + 1] = { ev = ev.ev, v = ev.v, t = 0, id = ev.id, status = ev.status,
+      policy = ev.policy, passed = ev.passed, failed = ev.failed, skipped = ev.skipped }
+  elseif not quiet[ev.ev] then
+    self.opaque = self.opaque or ev.ev
+  end
+end
+
 --- Begins to note what a run consults; nil when it is none that can be remembered.
 ---@param run orrery.Run opened, nothing run yet
 ---@param chosen table<string, true>? the selection
@@ -87,14 +96,12 @@ function remember.begin(run, chosen)
   if not run.store or asked.root ~= run.root or not is_empty(run.config.secrets)
     or not workflow_fits(run, chosen) then return nil end
   local self = setmetatable({ run = run, asked = asked, env = {}, globs = {}, types = {},
-    stats = {}, tools = {} }, Consulted)
+    stats = {}, tools = {}, ended = {}, steps = {}, noted = 0, files = {}, paths = {},
+    digests = {}, exec = {} }, Consulted)
   run.process_env = noted(self, run.process_env)
   self.cache = state.cache_dir(run.root, run.process_env, run.config)
-  self.segments = clean.segments(self.cache)
   local sinks = run.journal.sinks
-  sinks[#sinks + 1] = function(ev)
-    if not quiet[ev.ev] then self.opaque = self.opaque or ev.ev end
-  end
+  sinks[#sinks + 1] = function(ev) listen(self, ev) end
   return self
 end
 
@@ -148,6 +155,48 @@ function Consulted:tool(name, path, cwd, found, digest)
   if not slash and (not path or is_relative(path)) then self.opaque = "PATH" end
   self.tools[id] = { name = name, path = not slash and path or false, cwd = slash and cwd or false,
     found = found or false, digest = digest }
+end
+
+-- Notes one file of a step: what its content and its bits were when they counted.
+local function add_file(self, list, path, digest, exec)
+  if path:sub(1, 1) ~= "/" then path = self.run.root .. "/" .. path end
+  local n = self.files[path]
+  if not n then
+    n = #self.paths + 1
+    self.files[path], self.paths[n], self.digests[n], self.exec[n] = n, path, digest, exec
+  else
+    local old = self.exec[n]
+    local both = (old & 3 == 0 and exec & 3 or old & 3) | (old & 12 == 0 and exec & 12 or old & 12)
+    if self.digests[n] ~= digest or both & exec ~= exec then self.opaque = path end
+    self.exec[n] = both
+  end
+  list[#list + 1] = n
+end
+
+local function add_inputs(self, list, facts)
+  for _, f in ipairs(facts or {}) do
+    add_file(self, list, f[1], f[2], f[2] and (f[3] and 2 or 1) or 0)
+  end
+end
+
+--- Notes the end of a step: what it rests on, when its result is one that is remembered.
+---@param step orrery.Step
+---@param job table with its record and full key, if it has them
+function Consulted:step(step, job)
+  local record = job.record
+  if not job.full or not record then
+    self.opaque = self.opaque or step.id
+    return
+  end
+  local list = {}
+  add_inputs(self, list, job.manifest.inputs)
+  add_inputs(self, list, record.facts and record.facts.found)
+  for _, o in ipairs(record.outputs) do
+    add_file(self, list, o.path, o.digest or hash.sha256("link:" .. o.link),
+      o.digest and (o.mode & 73 ~= 0 and 8 or 4) or 0)
+  end
+  if not self.steps[step.id] then self.noted = self.noted + 1 end
+  self.steps[step.id] = { files = list, full = job.full }
 end
 
 ---------------------------------------------------------------------------
@@ -308,44 +357,11 @@ local function still_there(self)
     local st = fs.stat(path)
     if (st and st.type or false) ~= kind then return false end
   end
-  return clean.segments(self.cache) == self.segments
+  return true
 end
 
 ---------------------------------------------------------------------------
 -- keeping
-
-local function forget_old(self, kept)
-  local run = self.run
-  while #kept > MOST do
-    local old = table.remove(kept)
-    run.index:del("plan:" .. old.key)
-    for _, path in ipairs({ clean.files(run.root, old.run) }) do fs.remove(path) end
-  end
-end
-
-local function put(self, blob)
-  local run, key = self.run, self.asked.key
-  local journal, registry = clean.files(run.root, run.id)
-  fs.mkdir(run.root .. "/.orrery/plans")
-  if not fs.copy(run.dir .. "/journal.jsonl", journal) then return end
-  local st = fs.stat(run.dir .. "/registry.json")
-  if st and not fs.copy(run.dir .. "/registry.json", registry) then return end
-  run.index:put("plan:" .. key, pack.encode({ v = clean.VERSION, blob = blob, env = self.env,
-    types = self.types, stats = self.stats, tools = self.tools, cache = self.cache,
-    segments = self.segments, day = clean.today(), run = run.id,
-    journal_size = fs.stat(journal).size,
-    registry_size = st and st.size or false }))
-  local kept = { { key = key, run = run.id } }
-  for _, one in ipairs(pack.decode(run.index:get("plans") or "") or {}) do
-    if one.key ~= key then
-      kept[#kept + 1] = one
-    else
-      for _, path in ipairs({ clean.files(run.root, one.run) }) do fs.remove(path) end
-    end
-  end
-  forget_old(self, kept)
-  run.index:put("plans", pack.encode(kept))
-end
 
 -- A schema that refers to other files, found by names that are not noted.
 local function has_far_schemas(run)
@@ -355,12 +371,22 @@ local function has_far_schemas(run)
   return false
 end
 
---- The run is over: remembers it when it found everything clean and nothing moved meanwhile.
+--- May a run that ended so be remembered, as far as what it consulted goes?
+---@param record orrery.RunRecord
+---@return boolean
+function Consulted:may_keep(record)
+  local run = self.run
+  return not self.opaque and record.code == 0 and record.result == nil and not run.cache_off
+    and not has_far_schemas(run)
+end
+
+--- The run is over: remembers it when all its steps have results that are remembered and
+--- nothing moved meanwhile.
 ---@param record orrery.RunRecord
 function Consulted:keep(record)
   local run = self.run
-  if self.opaque or record.code ~= 0 or record.result ~= nil or run.cache_off
-    or has_far_schemas(run) then return end
+  if run.opts.partial then return run.opts.partial:keep(self, record) end
+  if not self:may_keep(record) then return end
   self.lists = {}
   load_reads(self, run.workflow.reads)
   words(self)
@@ -368,10 +394,10 @@ function Consulted:keep(record)
   tools(self)
   local dirs = directories(self)
   if self.opaque then return end
-  local blob = plan.encode(run.index, run.root, dirs)
+  local blob = plan.encode(run.index, run.root, dirs, self.paths, self.digests, self.exec)
   if not blob or not still_there(self) or self.opaque then return end
   run.journal:flush()
-  put(self, blob)
+  require("orrery.run.keeping").put(self, blob)
 end
 
 return remember

@@ -132,6 +132,7 @@ function run.go(c, wf, options)
   displays:attach(loop)
   options.loop, options.live, options.argv = loop, displays.wants_output, c.argv
   options.ask = displays.ask
+  options.full_events = options.full_events or displays.live ~= nil
   if not c.opts.quiet then report_warnings(c, wf) end
   local record = require("orrery.run.engine").run(wf, options)
   displays:close()
@@ -141,18 +142,34 @@ end
 -- The whole stream of events is for reports; what people see of a clean run is its end.
 local full = { "json", "events", "junit", "trace", "report", "summary", "verbose" }
 
--- The run in which nothing changed; nil when there is more to it.
+local function is_full(c)
+  for _, name in ipairs(full) do
+    if c.opts[name] ~= nil then return true end
+  end
+  return false
+end
+
+local function replay(c, clean, found, began)
+  local displays = require("orrery.face.displays").new(c)
+  clean.replay(found, { argv = c.argv, began = began, all = displays.live ~= nil or is_full(c),
+    sink = function(e) displays:event(e) end })
+  displays:close()
+  return 0
+end
+
+-- The run in which nothing changed, or only files of some steps; nil when there is more to it.
 local function again(c, asked, began)
   local clean = require("orrery.run.clean")
   local found = clean.find(asked)
   if not found then return nil end
-  local displays = require("orrery.face.displays").new(c)
-  local all = displays.live ~= nil
-  for _, name in ipairs(full) do all = all or c.opts[name] ~= nil end
-  clean.replay(found, { argv = c.argv, began = began, all = all,
-    sink = function(e) displays:event(e) end })
-  displays:close()
-  return 0
+  if not found.changed then return replay(c, clean, found, began) end
+  local part = require("orrery.run.partial").of(found)
+  if not part then return nil end
+  local start = found.k.meta.start
+  local options = run.options(c, {})
+  options.targets, options.partial, options.full_events = start.targets, part, is_full(c)
+  options.config, options.remember = part.config, asked
+  return (run.go(c, part.workflow, options))
 end
 
 --- Runs the command.
