@@ -32,6 +32,22 @@ end
 ---@return table?
 function memo.record(store, full) return unpack(store:get(SPACE, full)) end
 
+local function is_output(out)
+  return type(out) == "table" and type(out.path) == "string" and math.type(out.mode) == "integer"
+    and (type(out.link) == "string" or type(out.digest) == "string" and #out.digest == 64)
+end
+
+-- The record under a full key; nil when it is none that a run wrote. Where its paths lead is
+-- looked at when they are used.
+local function record_of(store, full)
+  local record = unpack(store:get(SPACE, full))
+  if not record or type(record.outputs) ~= "table" then return nil end
+  for _, out in ipairs(record.outputs) do
+    if not is_output(out) then return nil end
+  end
+  return record
+end
+
 --- Looks a base key up.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -43,12 +59,12 @@ function memo.find(run, step, base, dynamic)
   local store = run.store
   if not store then return nil end
   if not dynamic then
-    return artifacts.of_record(run, unpack(store:get(SPACE, base))), base
+    return artifacts.of_record(run, record_of(store, base)), base
   end
   local sets = unpack(store:get(SETS, base))
   for _, set in ipairs(sets or {}) do
     local full = key.full(base, recorded.facts(run, step, set))
-    local record = unpack(store:get(SPACE, full))
+    local record = record_of(store, full)
     if record then return artifacts.of_record(run, record), full end
   end
 end
