@@ -47,6 +47,7 @@ flags.all = {
   against = { takes = "RUN", help = "compare with that run" },
   ["exit-code"] = { help = "exit 10 when there is work" },
   ["in"] = { takes = "GLOB", many = true, help = "an input" },
+  to = { short = "o", takes = "FILE", help = "the file to write" },
   out = { takes = "PATH", many = true, help = "an output" },
   env = { takes = "NAME", many = true, help = "a variable the command depends on" },
   run = { takes = "RUN", help = "which run: an id, a part of one, or last" },

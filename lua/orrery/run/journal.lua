@@ -111,6 +111,15 @@ local function exact(ev)
   return copy
 end
 
+--- An event as a line of a journal, without its end; long texts stay in it.
+---@param ev table
+---@return string
+function journal.encode(ev)
+  ev = exact(ev)
+  ev.v, ev.t = ev.v or journal.VERSION, ev.t or 0
+  return assert(json.encode(ev, LOSSY))
+end
+
 local function line_of(self, ev)
   if ev.stdout or ev.stderr then ev = spill(self, spill(self, ev, "stdout"), "stderr") end
   ev = exact(ev)

@@ -24,6 +24,12 @@ local function reader(old, ev)
   end
 end
 
+local function note_next(past, seen, old, ev)
+  local n = ev.occurrence or (seen[ev.key] or 0) + 1
+  seen[ev.key] = math.max(n, seen[ev.key] or 0)
+  note(past, ev.key, n, reader(old, ev))
+end
+
 -- What a run asked people. It is first asked in the oldest run; what it made is newest.
 local function take_question(questions, old, ev)
   local name = decisions.name(ev.id, ev.key)
@@ -40,14 +46,17 @@ end
 -- Adds the finished calls and the questions of one run; older runs never overrule newer.
 local function take(past, questions, old)
   local seen = {}
+  -- What an export added to a journal that was carried here.
+  for _, ev in ipairs(journal.read(old.dir .. "/finished.jsonl") or {}) do
+    if ev.key then note_next(past, seen, old, ev) end
+  end
+  seen = {}
   for name, d in pairs(decisions.read(old.dir)) do
     questions.decided[name] = questions.decided[name] or d
   end
   for _, ev in ipairs(old.events) do
     if ev.ev == "step_finished" and ev.status == "ok" and ev.key then
-      local n = ev.occurrence or (seen[ev.key] or 0) + 1
-      seen[ev.key] = math.max(n, seen[ev.key] or 0)
-      note(past, ev.key, n, reader(old, ev))
+      note_next(past, seen, old, ev)
     elseif ev.ev == "approval_asked" and ev.key then
       take_question(questions, old, ev)
     elseif ev.ev == "approval_decided" and ev.key then
@@ -79,23 +88,33 @@ function resume.open(root, name)
     params = first.params or {}, events = events, damaged = damaged, resumed = first.resumed }
 end
 
---- The calls of a run and of those it resumed, for a run that goes on with them.
+--- A run and those it went on with, the newest first.
 ---@param root string
 ---@param id string
----@return orrery.Calls
-function resume.calls(root, id)
-  local past, at = {}, id
-  local questions = { asked = {}, decided = {}, steps = {} }
+---@return table[] as resume.open gives them
+function resume.chain(root, id)
+  local out, at = {}, id
   for _ = 1, CHAIN do
     local ok, old = pcall(resume.open, root, at)
     if not ok then
       if at == id then error(old, 0) end
       break -- an older one was pruned
     end
-    take(past, questions, old)
+    out[#out + 1] = old
     at = old.resumed
     if not at then break end
   end
+  return out
+end
+
+--- The calls of a run and of those it resumed, for a run that goes on with them.
+---@param root string
+---@param id string
+---@return orrery.Calls
+function resume.calls(root, id)
+  local past = {}
+  local questions = { asked = {}, decided = {}, steps = {} }
+  for _, old in ipairs(resume.chain(root, id)) do take(past, questions, old) end
   return calls.new(past, questions)
 end
 

@@ -39,12 +39,17 @@ local function params_of(e, c)
   return params
 end
 
--- The file the run was of; exec has none.
-local function file_of(e, before)
-  local st = e.file and require("orrery.core.fs").stat(e.file)
-  if st and st.type == "file" then return e.file end
+-- The file the run was of; exec has none. The run may have been carried here from another
+-- root: then it is the same file of this one.
+local function file_of(e, before, root)
+  local file = e.file
+  if file and e.root and file:sub(1, #e.root + 1) == e.root .. "/" then
+    file = root .. file:sub(#e.root + 1)
+  end
+  local st = file and require("orrery.core.fs").stat(file)
+  if st and st.type == "file" then return file end
   errors.raise("usage", ("run %s cannot be resumed: %s"):format(before.id, e.workflow == "exec"
-    and "it was a single command; give it again" or ("%s is not there any more"):format(e.file)))
+    and "it was a single command; give it again" or ("%s is not there any more"):format(file or "its file")))
 end
 
 -- The run to go on with: the last of those that went on with the one that is named.
@@ -76,8 +81,8 @@ function resume.main(c)
     return 0
   end
   local e = started(before)
-  local conf = config.load(e.root or root)
-  local wf = load.file(file_of(e, before), { root = e.root or root, config = conf,
+  local conf = config.load(root)
+  local wf = load.file(file_of(e, before, root), { root = root, config = conf,
     params = params_of(e, c) })
   local options = run.options(c, e.targets or {})
   options.config, options.resume = conf, before.id

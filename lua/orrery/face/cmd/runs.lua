@@ -6,6 +6,7 @@ local json = require("orrery.core.json")
 local nearest = require("orrery.kernel.nearest")
 local pack = require("orrery.core.pack")
 local past = require("orrery.face.past")
+local state = require("orrery.run.state")
 local store = require("orrery.run.runs")
 local sys = require("orrery.core.sys")
 local target = require("orrery.face.target")
@@ -14,16 +15,20 @@ local words = require("orrery.face.words")
 
 local runs = {}
 
-runs.usage = "orrery runs [list | show [RUN] | prune]"
+runs.usage = "orrery runs [list | show [RUN] | prune | export [RUN] [FILE] | import FILE]"
 runs.about = [[
 Lists earlier runs, the newest first; shows one again from its journal, in any of the forms
 that run writes; or removes old ones (50 runs or 30 days are kept). RUN is an id, a part of
-one that fits no other, or last.]]
+one that fits no other, or last. export writes a run to one file, with its logs, artifacts and
+all that its finished calls rest on (never a secret); import takes it in on another machine and
+prints its id: approve and resume go on there, and make no finished call again.]]
 runs.flags = { "json", "limit", "junit", "report", "summary", "trace", "output", "timestamps",
-  "quiet", "verbose", "events" }
+  "quiet", "verbose", "events", "to" }
 runs.examples = { { "orrery runs", "what ran, when, and how it went" },
   { "orrery runs show", "the last run again" },
-  { "orrery runs show 7f3c --junit out.xml", "a report of an earlier run" } }
+  { "orrery runs show 7f3c --junit out.xml", "a report of an earlier run" },
+  { "orrery runs export last -o run.tar", "a run as one file" },
+  { "orrery resume $(orrery runs import run.tar)", "goes on with it elsewhere" } }
 
 local function list(c)
   local root = target.root()
@@ -82,7 +87,33 @@ local function prune(c)
   return 0
 end
 
-local verbs = { list = list, show = show, prune = prune }
+local function export(c, name)
+  local root = target.root()
+  local id = past.id(root, name)
+  local path = c.opts.to or c.words[3] or id .. ".tar"
+  local index <close> = state.index(root)
+  local cache = state.store(state.cache_dir(root, sys.environ()), {})
+  local done = require("orrery.run.export").write(root, id, path, cache, index)
+  if cache then cache:close() end
+  c.out(("%s: run %s, %s, %s\n"):format(path, id, words.count(done.files, "file"),
+    words.bytes(done.bytes)))
+  if #done.lost > 0 then
+    c.err(("orrery: warning: these are not what the run made any more, and stay behind; what made "
+      .. "them will run again: %s\n"):format(words.some(done.lost, 8)))
+  end
+  return 0
+end
+
+local function import(c, path)
+  if not path then errors.raise("usage", "runs import needs a file: orrery runs import FILE") end
+  local root = target.root()
+  if not fs.stat(path) then errors.raise("usage", ("there is no file '%s'"):format(path)) end
+  state.prepare(root)
+  c.out(require("orrery.run.import").read(root, path) .. "\n")
+  return 0
+end
+
+local verbs = { list = list, show = show, prune = prune, export = export, import = import }
 
 --- Lists, shows or prunes.
 ---@param c table the invocation
@@ -92,7 +123,7 @@ function runs.main(c)
   if verbs[verb] then return verbs[verb](c, c.words[2]) end
   if store.find(target.root(), verb) then return show(c, verb) end
   errors.raise("usage", ("runs cannot '%s', and there is no such run"):format(verb),
-    { hint = nearest.hint(verb, verbs) or "it can list, show and prune" })
+    { hint = nearest.hint(verb, verbs) or "it can list, show, prune, export and import" })
 end
 
 return runs
