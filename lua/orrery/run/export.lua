@@ -125,7 +125,8 @@ function export.write(root, id, path, store, index)
   if s.status == "running" or s.status == "pending" then
     errors.raise("state", ("run %s is still running"):format(id), { exit = 5 })
   end
-  local self = { root = root, store = store, index = index, blobs = {}, known = {}, runs = {}, lost = {} }
+  local self = { root = root, store = store, index = index, blobs = {}, known = {}, runs = {},
+    lost = {} }
   for _, old in ipairs(resume.chain(root, id)) do add_run(self, old) end
   local text = json.encode({ format = export.FORMAT, v = export.VERSION, version = sys.version,
     run = id, runs = self.runs }, { indent = 1 })
