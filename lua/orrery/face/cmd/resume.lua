@@ -49,7 +49,8 @@ local function file_of(e, before, root)
   local st = file and require("orrery.core.fs").stat(file)
   if st and st.type == "file" then return file end
   errors.raise("usage", ("run %s cannot be resumed: %s"):format(before.id, e.workflow == "exec"
-    and "it was a single command; give it again" or ("%s is not there any more"):format(file or "its file")))
+    and "it was a single command; give it again"
+    or (file or "its file") .. " is not there any more"))
 end
 
 -- The run to go on with: the last of those that went on with the one that is named.
