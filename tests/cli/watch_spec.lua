@@ -115,8 +115,45 @@ describe("watch", function()
     ]], ["in"] = "1", ["src/a"] = "a" },
     shell = [[begin w -j2; await child; echo 2 > in; gone $(cat child); echo > go
       told watching 1; finish]],
-    stdout = { "cancelled  slow", "in changed", "ok         slow" },
+    stdout = { "cancelled  slow", "interrupted by a change", "in changed", "ok         slow" },
     after = function(dir) assert.equal("o\n", cli.read(dir .. "/others")) end,
+  })
+
+  it("starts a long run anew when its workflow changes meanwhile", watching {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "slow" { run = "echo > began; exec sleep 1000", inputs = { "in" } } ]], ["in"] = "1" },
+    shell = [[begin w; await began; sed -i 's/exec sleep 1000/echo edited/' workflows/w.lua
+      told watching 1; finish]],
+    stdout = { "cancelled  slow", "workflows/w.lua changed", "edited\n" },
+  })
+
+  it("at Ctrl-C during a run ends its steps and services, and waits for them", watching {
+    files = { ["workflows/w.lua"] = workflow([[
+      o.step "db" { service = { server, "{{port}}", "--note", "notes" } },
+      o.step "slow" { needs = "db", run = "echo > began; exec sleep 1000", inputs = {} },
+    ]], ("local server = %q"):format(SERVER)) },
+    shell = [[begin w; await began; finish]],
+    after = function(dir) assert.equal("start\nstop\n", cli.read(dir .. "/notes")) end,
+  })
+
+  it("killed leaves nothing behind: services that wait between two runs end too", watching {
+    files = { ["workflows/w.lua"] = workflow([[
+      o.step "db" { service = "sleep 1000 & exec " .. server .. " {{port}}" },
+      o.step "use" { needs = "db", run = "true", inputs = {} },
+    ]], ("local server = %q"):format(SERVER)) },
+    shell = [[mkfifo held; cat held > rest & reader=$!
+      exec 3>held; begin w; exec 3>&-; told watching 1
+      kill -KILL $pid; wait $pid; code=$?; gone $reader; exit $code]], code = 137,
+  })
+
+  it("ends a service that is no longer part of the workflow", watching {
+    files = { ["workflows/w.lua"] = workflow([[
+      o.step "db" { service = { server, "{{port}}", "--note", "notes" } },
+      o.step "use" { needs = "db", run = "true", inputs = {} },
+    ]], ("local server = %q"):format(SERVER)),
+      ["after.lua"] = workflow [[ o.step "use" { run = "true", inputs = {} } ]] },
+    shell = [[begin w; told watching 1; cp after.lua workflows/w.lua; told watching 2
+      grep -q stop notes || exit 98; finish]],
   })
 
   it("goes on after a failed run", watching {

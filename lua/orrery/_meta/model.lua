@@ -492,4 +492,4 @@
 ---| { ev: "watching", files: integer, dirs: integer }   watch, in --events only: it waits now
 ---| { ev: "changed", paths: string[] }                  watch: why the next run begins
 ---| { ev: "unchanged" }                                 watch: something stirred, all is as it was; once until the next change
----| { ev: "run_finished", status: string, code: integer, wall: number, work: number, saved: number, critical: { seconds: number, path: string[] }, counts: table, result?: any, errors?: table[] }
+---| { ev: "run_finished", status: string, code: integer, wall: number, work: number, saved: number, critical: { seconds: number, path: string[] }, counts: table, restarting?: boolean, result?: any, errors?: table[] }

@@ -329,6 +329,7 @@ local function report(run, record)
   states.move(run, record.status)
   run.journal:emit({ ev = "run_finished", status = record.status, code = record.code,
     wall = r.wall, work = r.work, saved = r.saved, critical = r.critical, counts = r.counts,
+    restarting = run.restarting and true or nil,
     result = record.result, errors = #record.errors > 0 and record.errors or nil })
 end
 

@@ -137,7 +137,11 @@ local function times(f)
   return text
 end
 
-local function interrupted() return "interrupted: orrery resume goes on with it" end
+-- watch begins anew by itself.
+local function interrupted(s)
+  return s.finished.restarting and "interrupted by a change"
+    or "interrupted: orrery resume goes on with it"
+end
 
 -- The open questions, and the commands to type.
 local function waiting(s)
