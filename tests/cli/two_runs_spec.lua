@@ -58,7 +58,7 @@ describe("two runs of one workflow in one checkout", function()
     files = { ["workflows/w.lua"] = workflow([[
       o.step "s" { run = "until test -e go; do sleep 0.02; done; echo x >> out", inputs = {},
         outputs = { "out" } } ]]) },
-    shell = TWO .. "both run w --force && rm out && \"$orrery\" run w",
+    shell = TWO .. "both run w --force && test \"$(cat out)\" = x && rm out && \"$orrery\" run w",
     stdout = "restored   s",
     after = function(dir) assert.equal("x\n", cli.read(dir .. "/out")) end,
   })
