@@ -176,6 +176,18 @@ describe("when a secret is read", function()
     after = nowhere("hush-4711") })
 end)
 
+describe("a service", function()
+  it("gets its secrets as a step does, and says none", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[ secrets = { "TOKEN" },
+      o.step "db" { service = "echo up $T; echo $T > seen; exec sleep 1000", env = { T = "{{secrets.TOKEN}}" },
+        ready = { log = "up" } },
+      o.step "s" { needs = "db", run = "cat seen > out" } ]] }, env = hush, args = "run w -v",
+    after = function(dir, r)
+      assert.equal("hush-4711\n", cli.read(dir .. "/out"))
+      nowhere("hush-4711")(dir, r)
+    end })
+end)
+
 describe("the check", function()
   local function refused(text, ...)
     return cli.run { files = { ["workflows/w.lua"] = workflow(text) }, args = "check w", code = 3,
