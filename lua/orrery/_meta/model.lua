@@ -74,7 +74,7 @@
 ---@field after string[]
 ---@field implied table<string, string>   need id → the input path that implied it
 ---@field when? string|function           expression text or function(ctx)
----@field status_word boolean             the when uses success(), failure() or always()
+---@field status_word? boolean             the when uses success(), failure() or always()
 ---@field cwd? string                     template; relative to the root
 ---@field shell? string|string[]
 ---@field parse? "text"|"lines"|"json"
@@ -84,8 +84,8 @@
 ---@field output_names table<string, integer[]>
 ---@field depfile? string
 ---@field tools? string[]
----@field keep boolean
----@field temp boolean
+---@field keep? boolean
+---@field temp? boolean
 ---@field env orrery.EnvSpec              merged over the workflow's
 ---@field with? table
 ---@field prompt? string
@@ -95,11 +95,11 @@
 ---@field normalize? function
 ---@field timeout? number|string          seconds, or a template
 ---@field retry? orrery.Retry
----@field allow_failure boolean
+---@field allow_failure? boolean
 ---@field cache boolean|{ ttl?: number, scope?: string, store?: boolean }|nil  nil: the kind's rule
 ---@field resources? table<string, any>|function
 ---@field fan? orrery.Fan
----@field tty boolean
+---@field tty? boolean
 ---@field show? string[]
 ---@field ready? table
 ---@field stop? table
@@ -109,7 +109,7 @@
 ---@field matrix? table<string, any>      member of a matrix: its values
 ---@field member_of? string               id of the step it was fanned out from
 ---@field node table                      internal: where fields are written
----@field final boolean                   belongs to a finally list
+---@field final? boolean                   belongs to a finally list
 ---@field agent_io? table                 dialect: { inputs = {…}, outputs = {…}, gate = {…}, role, skill, tool, fallback, … } (model.agents.io)
 ---@field control? table<string, true>    needs that order and block, but are in no key
 ---@field meta? table                     dialect: keys of the step that are kept, not used

@@ -4,6 +4,18 @@ local place = require("orrery.model.place")
 
 local build = {}
 
+--- The empty list and map of all steps that have nothing there. Nobody adds to it.
+build.none = {}
+
+--- A list or map of a step, to add to: from now on its own.
+---@param s orrery.Step
+---@param name string
+---@return table
+function build.own(s, name)
+  if s[name] == build.none then s[name] = {} end
+  return s[name]
+end
+
 ---@class orrery.Node
 ---@field what "step"|"group"|"workflow"|"param"
 ---@field id? string

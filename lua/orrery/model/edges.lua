@@ -1,5 +1,6 @@
 -- The edges nobody wrote: needs of a group reach its members, and an input that another
 -- step declares as output implies a need. All by maps, never each against each.
+local build = require("orrery.model.build")
 local fs = require("orrery.core.fs")
 local group = require("orrery.model.group")
 local lazy = require("orrery.kernel.lazy")
@@ -116,8 +117,9 @@ end
 -- `asked` holds the needs that were written.
 local function imply(s, other, path, asked)
   if other == s or s.implied[other.id] or asked[other.id] then return end
-  s.implied[other.id] = path
-  s.needs[#s.needs + 1] = other.id
+  build.own(s, "implied")[other.id] = path
+  local needs = build.own(s, "needs")
+  needs[#needs + 1] = other.id
 end
 
 local function set_of(list)
@@ -170,8 +172,9 @@ local function inherited(g, which, memo)
   return list
 end
 
-local function add_missing(own, more)
-  if #more == 0 then return own end
+local function add_missing(s, name, more)
+  if #more == 0 then return end
+  local own = build.own(s, name)
   local seen = set_of(own)
   for _, id in ipairs(more) do
     if not seen[id] then
@@ -179,7 +182,6 @@ local function add_missing(own, more)
       own[#own + 1] = id
     end
   end
-  return own
 end
 
 --- Completes needs and after of all steps: implied by paths, and asked by their groups.
@@ -195,8 +197,8 @@ function edges.complete(wf, report)
   end
   local needs, after = {}, {}
   for _, s in ipairs(wf.steps) do
-    s.needs = add_missing(s.needs, inherited(s.group, "needs", needs))
-    s.after = add_missing(s.after, inherited(s.group, "after", after))
+    add_missing(s, "needs", inherited(s.group, "needs", needs))
+    add_missing(s, "after", inherited(s.group, "after", after))
   end
 end
 

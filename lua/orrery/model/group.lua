@@ -35,7 +35,7 @@ local function check_id(into, node)
 end
 
 local function add(into, parent, s, final)
-  s.group, s.final = parent, final
+  s.group, s.final = parent, final or nil
   s.index = #into.steps + 1
   into.steps[s.index] = s
 end

@@ -244,16 +244,16 @@ local function add_command(out, f, node, into)
   elseif type(f.shell) == "table" then
     check_argv(f.shell, "shell", sayer(into, node, "shell"))
   end
-  out.shell, out.parse, out.tty = f.shell, f.parse, f.tty or false
+  out.shell, out.parse = f.shell, f.parse
   if f.tools then out.tools = texts(f.tools, sayer(into, node, "tools"), "tools") end
 end
 
 local function add_when(out, f, node, into)
   local when = f.when
   if type(when) == "boolean" then when = tostring(when) end
-  out.when, out.status_word = when, false
+  out.when = when
   if type(when) == "string" then
-    out.status_word = when:find("(", 1, true) ~= nil and expr.has_status_word(when)
+    if when:find("(", 1, true) and expr.has_status_word(when) then out.status_word = true end
     if not when:find("%S") then sayer(into, node, "when")("when is empty") end
   end
 end
@@ -292,7 +292,8 @@ local function right_fields(f)
 end
 
 -- Fields taken over as they are that few steps have.
-local RARE = { "prompt", "model", "returns", "normalize", "sample" }
+local RARE = { "prompt", "model", "returns", "normalize", "sample", "doc", "keep", "temp",
+  "allow_failure", "with", "tty" }
 
 --- Makes the step of a node; what is wrong goes to into.report. nil when it has no kind.
 ---@param node orrery.Node
@@ -307,21 +308,21 @@ function step.make(node, into)
   end
   local kind = kind_of(node, into, wrong)
   if not kind or f[kind] == nil then return nil end
-  -- One constructor with the fields most steps have, so that the table is made in its final
-  -- size; not with all, for past 32 it would be twice as large.
-  local out = { id = node.id, kind = kind, action = f[kind], place = node.place, doc = f.doc,
-    fields = node.fields, node = node, implied = {}, input_names = {}, outputs = {},
-    output_names = {}, keep = f.keep or false, temp = f.temp or false,
-    allow_failure = f.allow_failure or false, with = f.with, final = false, index = 0,
-    group = nil, fan = nil, needs = nil, after = nil, cwd = nil, inputs = nil, shell = nil,
-    parse = nil, tty = false, when = nil, status_word = false, env = nil }
-  for _, name in ipairs(RARE) do
-    if f[name] ~= nil then out[name] = f[name] end
+  -- Sixteen fields, so that the table of a plain step is made in its final size; with one more
+  -- it would be twice as large. Steps share their empty lists: build.own before adding to one.
+  local none = build.none
+  local out = { id = node.id, kind = kind, action = f[kind], place = node.place,
+    fields = node.fields, node = node, implied = none, input_names = none, outputs = none,
+    output_names = none, index = 0, group = nil, needs = none, after = none, inputs = nil,
+    env = nil }
+  for i = 1, #RARE do
+    local name = RARE[i]
+    if f[name] then out[name] = f[name] end
   end
   out.fan = fan_of(node, into)
   check_place_of_fields(node, kind, out.fan ~= nil, into)
-  out.needs = f.needs ~= nil and step.ids(f.needs, sayer(into, node, "needs")) or {}
-  out.after = f.after ~= nil and step.ids(f.after, sayer(into, node, "after")) or {}
+  if f.needs ~= nil then out.needs = step.ids(f.needs, sayer(into, node, "needs")) end
+  if f.after ~= nil then out.after = step.ids(f.after, sayer(into, node, "after")) end
   out.cwd = cwd_of(f, node, into)
   add_paths(out, f, node, into)
   add_command(out, f, node, into)

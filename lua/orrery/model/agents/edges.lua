@@ -1,6 +1,7 @@
 -- The order of an agent workflow: data edges as written, and the edges its authors left
 -- out. A rating gate comes before every later step, a publish step after all others, a
 -- condition after the artifact it reads, a phase after the one before, a round likewise.
+local build = require("orrery.model.build")
 local condition = require("orrery.model.agents.condition")
 local nearest = require("orrery.kernel.nearest")
 local truth = require("orrery.model.agents.truth")
@@ -202,7 +203,12 @@ end
 function edges.add(wf, entries, report, opts)
   local self = setmetatable({ wf = wf, entries = entries, report = report, by_id = {},
     sequential = opts.sequential }, Order)
-  for _, e in ipairs(entries) do self.by_id[e.id] = self.by_id[e.id] or e end
+  for _, e in ipairs(entries) do
+    self.by_id[e.id] = self.by_id[e.id] or e
+    for _, name in ipairs { "needs", "after", "implied" } do
+      if wf.by_id[e.id] then build.own(wf.by_id[e.id], name) end
+    end
+  end
   data(self)
   phases_in_turn(self)
   rounds_in_turn(self)
