@@ -70,6 +70,16 @@ function clean.segments(dir)
   return out
 end
 
+--- As segments, when a run is over: closing the store writes to them.
+---@param run orrery.Run
+---@param dir string
+---@return table<string, integer[]>
+function clean.segments_at_end(run, dir)
+  run.store:close()
+  run.store = nil
+  return clean.segments(dir)
+end
+
 -- Records are only ever appended, or a segment goes as a whole: "same", "grown", or nil.
 local function compare_segments(was, now)
   local how = "same"

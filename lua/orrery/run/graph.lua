@@ -195,25 +195,22 @@ function graph.open(bytes, read, wf)
   return setmetatable({ data = data, read = read, wf = wf, made = {} }, Graph)
 end
 
+-- The ids in order, and their numbers.
+local function numbers_of(self)
+  local known = self.numbers
+  if not known then
+    local ids = json.decode("[" .. self.data.ids.text:sub(1, -2) .. "]")
+    known = {}
+    for i, id in ipairs(ids) do known[id] = i end
+    self.numbers, self.ids = known, ids
+  end
+  return known
+end
+
 --- The number of a step; nil when there is none of that id.
 ---@param id string
 ---@return integer?
-function Graph:number(id)
-  local rows = self.data.ids
-  local text, word = rows.text, json.encode(id) .. ","
-  local from = 1
-  while true do
-    local at = text:find(word, from, true)
-    if not at then return nil end
-    local low, high = 1, self.data.count -- the row that ends with the word
-    while low < high do
-      local mid = (low + high) // 2
-      if string.unpack("<I4", rows.ends, mid * 4 - 3) < at then low = mid + 1 else high = mid end
-    end
-    if row(rows, low) == word then return low end
-    from = at + 1
-  end
-end
+function Graph:number(id) return numbers_of(self)[id] end
 
 --- A step by number, made once; nil when it could not be written down.
 ---@param n integer
@@ -280,18 +277,22 @@ function Graph:touched(files)
   return list
 end
 
---- The ids of all steps but some, as a JSON array.
+--- The ids of all steps but some.
 ---@param except integer[] in order
----@return string
+---@return string json an array
+---@return string[] ids
 function Graph:ids_but(except)
-  local rows, out, from = self.data.ids, {}, 1
+  numbers_of(self)
+  local rows, out, ids, from, last = self.data.ids, {}, {}, 1, 0
   for _, n in ipairs(except) do
-    local begins = n > 1 and string.unpack("<I4", rows.ends, n * 4 - 7) or 0
+    local begins, ends = bounds(rows, n)
     out[#out + 1] = rows.text:sub(from, begins)
-    from = string.unpack("<I4", rows.ends, n * 4 - 3) + 1
+    table.move(self.ids, last + 1, n - 1, #ids + 1, ids)
+    from, last = ends + 1, n
   end
   out[#out + 1] = rows.text:sub(from)
-  return "[" .. table.concat(out):sub(1, -2) .. "]"
+  table.move(self.ids, last + 1, #self.ids, #ids + 1, ids)
+  return "[" .. table.concat(out):sub(1, -2) .. "]", ids
 end
 
 return graph

@@ -97,7 +97,7 @@ function keeping.put(self, blob)
     start = start, finish = finish_of(#steps), count = #steps, files = #self.paths,
     middle = kept.put_part(run.root, run.id .. ".middle", middle),
     registry = registry and kept.put_part(run.root, run.id .. ".registry", registry) or nil,
-    graph = graph_file, steps = steps_file, segments = clean.segments(self.cache) }
+    graph = graph_file, steps = steps_file, segments = clean.segments_at_end(run, self.cache) }
   if not meta.middle or (registry and not meta.registry) then return end
   if kept.write(run.root, key, meta, fulls, blob) then
     kept.tidy(run.root, old and old.meta, meta)

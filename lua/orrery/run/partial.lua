@@ -143,7 +143,7 @@ end
 ---@param steps table of the plan of what is asked
 function Partial:announce(run, steps)
   local journal, sinks = run.journal, run.journal.sinks
-  local plan_line = self.middle:match("^[^\n]+")
+  local plan_line = self.middle:sub(1, self.middle:find("\n", 1, true) - 1)
   journal:raw(plan_line)
   run.analysis:take({ ev = "plan", steps = steps })
   local displays = self.sinks
@@ -151,24 +151,51 @@ function Partial:announce(run, steps)
     local ev = json.decode(plan_line)
     for i = 2, displays do sinks[i](ev) end
   end
-  local ids = self.graph:ids_but(self.numbers)
+  local text, ids = self.graph:ids_but(self.numbers)
   local n = self.total - #self.numbers
   run.analysis:skip(n)
   if n == 0 then return end
-  journal:raw(('{"ev":"hits","ids":%s,"t":0,"v":1}'):format(ids))
-  local ev = { ev = "hits", ids = json.decode(ids), t = 0, v = 1 }
+  journal:raw(('{"ev":"hits","ids":%s,"t":0,"v":1}'):format(text))
+  local ev = { ev = "hits", ids = ids, t = 0, v = 1 }
   for i = 2, displays do sinks[i](ev) end
+end
+
+-- Calls fn with where each line of artifacts begins and ends. Plain searches: the file is
+-- long, and patterns look at each byte of it.
+local function each_line(text, fn)
+  local at = text:find("\n    { ", 1, true)
+  while at do
+    local stop = text:find("\n", at + 1, true) or #text + 1
+    local last = text:byte(stop - 1) == 44 and stop - 2 or stop - 1 -- without its comma
+    fn(at + 1, last)
+    at = text:sub(stop + 1, stop + 6) == "    { " and stop
+  end
+end
+
+-- The step a line of artifacts names.
+local function step_in(text, from)
+  local _, at = text:find('"step": "', from, true)
+  return text:sub(at + 1, text:find('"', at + 1, true) - 1)
 end
 
 -- The artifacts of the others, a line each, and those of this run.
 local function join(old, new, own)
-  local lines = {}
-  for line in old:gmatch("\n(%s+{ [^\n]*})") do
-    if not own[line:match('"step": "(.-)", "')] then lines[#lines + 1] = line end
+  local pieces, head, tail, from, to = {}, nil, nil, nil, nil
+  local function cut()
+    if from then pieces[#pieces + 1] = old:sub(from, to) end
+    from = nil
   end
-  for line in new:gmatch("\n(%s+{ [^\n]*})") do lines[#lines + 1] = line end
-  local head, tail = old:match("^([^\n]*\n[^\n]*\n)"), old:match("(\n[^\n]*\n[^\n]*\n?)$")
-  return head .. table.concat(lines, ",\n") .. tail, #lines
+  each_line(old, function(first, last)
+    head, tail = head or first - 1, last + 1
+    if own[step_in(old, first)] then
+      cut()
+    else
+      from, to = from or first, last
+    end
+  end)
+  cut()
+  each_line(new, function(first, last) pieces[#pieces + 1] = new:sub(first, last) end)
+  return old:sub(1, head) .. table.concat(pieces, ",\n") .. old:sub(tail), #pieces
 end
 
 -- The same by a registry, for ids that are not written as they are.
@@ -295,7 +322,7 @@ local function write(self, noted, blob)
     meta.registry = kept.put_part(run.root, run.id .. ".registry", self.registry_text)
     if not meta.registry then return false end
   end
-  meta.segments = clean.segments(meta.cache)
+  meta.segments = clean.segments_at_end(run, meta.cache)
   if not kept.write(run.root, self.found.key, meta, fulls_of(self, noted), blob) then
     return false
   end
