@@ -183,8 +183,11 @@ describe("a service", function()
   })
 
   it("is shown by show, graph and env", cli.run {
-    files = { ["workflows/w.lua"] = workflow(DB .. USE), ["in"] = "1" },
-    args = "show w db", stdout = { "service", "{{port}}" },
+    files = { ["workflows/w.lua"] = workflow([[
+      o.step "db" { service = { server, "{{port}}" }, ready = { http = "/up", timeout = "5s" },
+        stop = { signal = "INT" } },
+    ]] .. USE), ["in"] = "1" },
+    args = "show w db", stdout = { "service", "{{port}}", "http /up, within 5s", "INT, killed after 2s" },
     again = { args = "graph w", stdout = "db", again = { args = "env w db" } },
   })
 

@@ -64,6 +64,23 @@ local function env_of(step)
   return out
 end
 
+-- How a service becomes ready.
+local function ready_of(step)
+  local r = step.ready
+  if not r then return nil end
+  for _, how in ipairs({ "run", "tcp", "http", "log" }) do
+    if r[how] ~= nil then
+      local text = type(r[how]) == "table" and command(r[how]) or tostring(r[how])
+      return ("%s %s, within %s"):format(how, text, require("orrery.time").format(r.timeout))
+    end
+  end
+end
+
+local function stop_of(step)
+  local s = step.stop
+  return s and ("%s, killed after %s"):format(s.signal, require("orrery.time").format(s.grace))
+end
+
 local function needs_of(item)
   local out = pack.array({})
   for i, id in ipairs(item.needs or {}) do
@@ -99,6 +116,7 @@ function describe.fields(item, wf)
   out.outputs = some(paths(item.outputs))
   out.env = some(env_of(item))
   out.timeout = item.timeout
+  out.ready, out.stop = ready_of(item), stop_of(item)
   out.retry = item.retry and value_text(item.retry)
   out.resources = item.resources and value_text(item.resources)
   out.remembered = remembered(wf, item)
@@ -108,8 +126,8 @@ end
 
 local order = { "kind", "doc", "place", "group", "run", "call", "skill", "agent", "workflow",
   "body", "approve", "service", "prompt", "cwd", "members", "policy", "limit", "needs", "after",
-  "when", "inputs", "outputs", "env", "timeout", "retry", "resources", "allow_failure",
-  "remembered" }
+  "when", "inputs", "outputs", "env", "ready", "stop", "timeout", "retry", "resources",
+  "allow_failure", "remembered" }
 
 --- The same as rows for columns.
 ---@param item orrery.Step|orrery.Group
