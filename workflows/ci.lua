@@ -42,11 +42,11 @@ return o.workflow "ci" {
       inputs = { "scripts/run-lua-tests", sources, suites, "scripts/**" }, timeout = "10m" },
   },
   sanitized("asan", "address,undefined", {
-    ASAN_OPTIONS = "detect_leaks=1:fast_unwind_on_malloc=0",
+    ASAN_OPTIONS = "detect_leaks=1:fast_unwind_on_malloc=0:allocator_may_return_null=1",
     LSAN_OPTIONS = "suppressions=scripts/lsan.supp:print_suppressions=0",
     UBSAN_OPTIONS = "halt_on_error=1:print_stacktrace=1",
   }),
-  sanitized("tsan", "thread", { TSAN_OPTIONS = "halt_on_error=1" }),
+  sanitized("tsan", "thread", { TSAN_OPTIONS = "halt_on_error=1:allocator_may_return_null=1" }),
   result = function(ctx)
     local sum = { passed = 0, failed = 0, skipped = 0 }
     for _, r in pairs(ctx.results) do

@@ -38,7 +38,7 @@ static unsigned char type_of(int fd, const struct dirent *d)
         return d->d_type;
     if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return DT_UNKNOWN;
-    return IFTODT(st.st_mode);
+    return (unsigned char)IFTODT(st.st_mode);
 }
 
 static bool is_dots(const char *name)
