@@ -69,12 +69,17 @@ function memo.find(run, step, base, dynamic)
   end
 end
 
-local function in_place(run, out)
-  local full = run.root .. "/" .. out.path
-  local d, fact = run.index:digest(full)
+-- Are the bytes of an output, or what it links to, those of the record?
+local function same_bytes(run, out)
+  local d, fact = run.index:digest(run.root .. "/" .. out.path)
   if out.link then return d == hash.sha256("link:" .. out.link) and fact.kind == "link" end
-  if d ~= out.digest or fact.kind == "link" then return false end
-  still.put(run, out.path, d, fact.mode)
+  return d == out.digest and fact.kind ~= "link", fact
+end
+
+local function in_place(run, out)
+  local same, fact = same_bytes(run, out)
+  if not same or out.link then return same end
+  still.put(run, out.path, out.digest, fact.mode)
   return (fact.mode & 73 ~= 0) == (out.mode & 73 ~= 0)
 end
 
@@ -160,7 +165,7 @@ end
 ---@param keep table<string, true>
 function memo.remove_stale(run, last, keep)
   for _, out in ipairs(last and last.outputs or {}) do
-    if not keep[out.path] and fs.inside(out.path) and in_place(run, out)
+    if not keep[out.path] and fs.inside(out.path) and same_bytes(run, out)
       and fs.safe_parent(run.root, out.path) then
       fs.remove(run.root .. "/" .. out.path)
       changed(run, out)

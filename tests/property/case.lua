@@ -1,0 +1,305 @@
+-- One case: a random graph and a random history of edits and runs. After every run that
+-- nothing disturbed, what is there must be what the model tells; what was done once under
+-- the same circumstances is not done again; a plan says what the run then does.
+local edits = require("tests.property.edits")
+local fs = require("orrery.core.fs")
+local graph = require("tests.property.graph")
+local json = require("orrery.core.json")
+local loop = require("orrery.kernel.loop")
+local model = require("tests.property.model")
+local text = require("tests.property.text")
+local worlds = require("tests.property.world")
+
+local case = {}
+
+local pick, chance = graph.pick, graph.chance
+
+-- A failure of the property, not of this program.
+local function fail(format, ...) error({ property = format:format(...) }, 0) end
+
+---------------------------------------------------------------------------
+-- making
+
+local function run_op()
+  local op = { "run", jobs = pick({ 1, 1, 4 }), no_plan = chance(4) or nil,
+    again = chance(2) or nil, plan = chance(6) or nil }
+  if chance(12) then
+    op.flag = pick({ "--force", "--cache=off", "--cache=ro", "--cache=wo", "--json" })
+  end
+  return op
+end
+
+-- While a step works, somebody does something.
+local function disturbance(g)
+  local step, path = pick(g.steps), pick(graph.paths())
+  local what = pick({ { "write", path, graph.words() }, { "write", path, graph.words() },
+    { "remove", path, "" }, { "rename", path, pick(graph.paths()) }, { "sneak", path, "w" },
+    { "swap", path, graph.words() } })
+  return { "disturb", step.id, pick({ "start", "read", "end" }), what[1], what[2], what[3] }
+end
+
+local function happening(g)
+  local n = math.random(20)
+  if n <= 3 then return disturbance(g) end
+  if n == 4 then
+    return { "kill", pick(g.steps).id, pick({ "start", "read", "end" }),
+      pick({ "engine", "warden", "both" }) }
+  end
+  if n == 5 then return { "two" } end
+  if n == 6 then return { "beside", pick({ "clear", "prune" }) } end
+  if n == 7 then return { "worktree" } end
+end
+
+--- The case of a seed, as plain data.
+---@param seed integer
+---@return { seed: integer, graph: table, history: table[] }
+function case.make(seed)
+  math.randomseed(seed)
+  local c = { seed = seed, graph = graph.new(), history = { run_op() } }
+  for _ = 1, math.random(3, 7) do
+    for _ = 1, pick({ 0, 1, 1, 1, 2, 3 }) do c.history[#c.history + 1] = edits.random() end
+    c.history[#c.history + 1] = happening(c.graph)
+    c.history[#c.history + 1] = run_op()
+  end
+  return c
+end
+
+---------------------------------------------------------------------------
+-- checking
+
+local function same(a, b)
+  return a and b and a.text == b.text and a.link == b.link and (a.exec or false) == (b.exec or false)
+end
+
+local function show(f)
+  if not f then return "nothing" end
+  return f.link and "-> " .. f.link or ("%s%q"):format(f.exec and "x " or "", f.text:sub(1, 60))
+end
+
+local function check_outputs(w, want)
+  for path, f in pairs(want.made) do
+    local have = worlds.file_at(w.dir .. "/" .. path)
+    if not same(have, f) and not (f.temp and not have) then
+      fail("%s is %s, not %s", path, show(have), show(f))
+    end
+  end
+  for dir in pairs(want.dirs) do
+    for path in pairs(worlds.walk(w.dir .. "/" .. dir, dir .. "/", {})) do
+      if not want.made[path] then fail("%s should not be there", path) end
+    end
+  end
+end
+
+-- May a step run although it ran before under the same circumstances?
+local function always(step) return step.cache == false or step.id == "up" end
+
+-- Every journal is whole; returns what was executed, by id.
+local function executed(w)
+  local out = {}
+  for _, events in ipairs(w:new_journals()) do
+    local last = events[#events]
+    if not last or last.ev ~= "run_finished" then fail("a journal has no end") end
+    for _, ev in ipairs(events) do
+      if ev.ev == "step_started" and ev.kind ~= "workflow" then
+        out[ev.id] = ev.reason or "no reason is given"
+      end
+    end
+  end
+  return out
+end
+
+local function check_work(w, want, ran, op)
+  local remembers = not op.flag or op.flag == "--json"
+  for id, unit in pairs(want.units) do
+    local known = unit.sig and w.seen[unit.sig]
+    if ran[id] and known and remembers and not always(unit.step) then
+      fail("%s ran again without a reason (%s)", id, ran[id])
+    end
+    if unit.status == "ok" and remembers and (ran[id] or not w.pruned) then
+      w.seen[unit.sig] = true
+    end
+    if ran[id] and unit.status == "skipped" then fail("%s should not run: its when", id) end
+  end
+end
+
+local function flags_of(op)
+  local out = { "run", "w", "-k", "-j" .. (op.jobs or 1) }
+  if op.flag then out[#out + 1] = op.flag end
+  return out
+end
+
+local function told(r) return ("exit %d\n%s%s"):format(r.code, r.stdout, r.stderr) end
+
+local function check_code(r, want)
+  local code = want.failed and 1 or 0
+  if r.code ~= code then fail("exit code %d, expected %d\n%s", r.code, code, told(r)) end
+end
+
+local function checked(w, op)
+  local want = model.tell(w.g, w:sources(), w.env, w:values())
+  local env = { ORRERY_NO_PLAN = op.no_plan and "1" or false }
+  local r = w:exec(w:words(flags_of(op)), env)
+  w.said = told(r)
+  check_code(r, want)
+  check_outputs(w, want)
+  local ran = executed(w)
+  check_work(w, want, ran, op)
+  return ran, want
+end
+
+-- The verdicts of a plan, by id; a plan changes nothing.
+local function plan_of(w)
+  local r = w:exec(w:words({ "plan", "w", "--json" }))
+  local doc = r.code == 0 and json.decode(r.stdout)
+  if not doc then fail("plan: %s", told(r)) end
+  local out = {}
+  for _, e in ipairs(doc.steps) do out[e.id] = e.verdict end
+  return out
+end
+
+local function check_plan(verdicts, ran, want)
+  for id, unit in pairs(want.units) do
+    local verdict = verdicts[id]
+    local blocked = unit.status == "blocked"
+    if verdict == "run" and not ran[id] and not blocked or verdict == "hit" and ran[id] then
+      fail("plan said %s of %s, which %s", verdict, id, ran[id] and "ran" or "did not run")
+    end
+  end
+end
+
+local play = {}
+
+function play.run(w, op)
+  local verdicts = op.plan and not op.flag and plan_of(w)
+  local ran, want = checked(w, op)
+  if verdicts then check_plan(verdicts, ran, want) end
+  if op.again then checked(w, { jobs = op.jobs }) end
+end
+
+-- Nothing is left running, whoever was killed.
+local function all_gone(w, patience)
+  local l = loop.current("property")
+  for _ = 1, patience * 100 do
+    if #w:processes() == 0 then return end
+    loop.await(l.loop.core:timer(0.01))
+  end
+  fail("left running: %s", table.concat(w:processes(), "; "))
+end
+
+function play.disturb(w, op)
+  local a = op[5]
+  local b = op[4] == "rename" and w.dir .. "/" .. op[6] or op[6]
+  local what = table.concat({ op[2], op[3], op[4], w.dir .. "/" .. a, b }, "|")
+  w.said = told(w:exec(w:words(flags_of(op)), { MIX_DO = what }))
+  executed(w)
+end
+
+function play.kill(w, op)
+  local what = table.concat({ op[2], op[3], "kill", op[4], "" }, "|")
+  w.said = told(w:exec(w:words(flags_of(op)), { MIX_DO = what }))
+  all_gone(w, 10)
+  for _, id in ipairs(fs.list(w.dir .. "/.orrery/runs") or {}) do w.runs[id] = true end
+end
+
+local function both(w, other)
+  local orrery = table.concat(w:words({ "run", "w", "-k", "-j2" }), " ")
+  local line = ("%s >one 2>&1 & p=$!; %s >two 2>&1; b=$?; wait $p; a=$?; cat one two; rm one two; "
+    .. "[ $a = $b ] && exit $a; exit $((100 + a + b))"):format(orrery, other or orrery)
+  return w:exec({ "sh", "-c", line })
+end
+
+function play.two(w)
+  local want = model.tell(w.g, w:sources(), w.env, w:values())
+  local r = both(w)
+  w.said = told(r)
+  check_code(r, want)
+  check_outputs(w, want)
+  executed(w)
+end
+
+function play.beside(w, op)
+  w:forget()
+  local want = model.tell(w.g, w:sources(), w.env, w:values())
+  local how = op[2] == "prune" and "prune --max-size=1K" or "clear"
+  w.said = told(both(w, w.place.orrery .. " cache " .. how))
+  check_outputs(w, want)
+  executed(w)
+end
+
+-- The same sources somewhere else, sharing the cache.
+function play.worktree(w)
+  local other = worlds.new(w.g, w.place, "/other")
+  fs.remove_tree(other.dir .. "/src")
+  w:exec({ "cp", "-R", w.dir .. "/src", other.dir .. "/src" })
+  if fs.stat(w.dir .. "/.env") then w:exec({ "cp", w.dir .. "/.env", other.dir .. "/.env" }) end
+  other.env, other.params, other.pruned = w.env, w.params, w.pruned
+  other.seen = w.pruned and {} or w.seen
+  checked(other, { jobs = 2 })
+  checked(other, { jobs = 2 })
+  fs.remove_tree(other.dir)
+end
+
+local function operate(w, op)
+  if play[op[1]] then return play[op[1]](w, op) end
+  edits[op[1]](w, table.unpack(op, 2))
+end
+
+local function copy(v)
+  if type(v) ~= "table" then return v end
+  local out = {}
+  for k, x in pairs(v) do out[k] = copy(x) end
+  return out
+end
+
+case.copy = copy
+
+--- Plays a case in a folder that is empty, and empties it again.
+---@param c table
+---@param place { base: string, orrery: string, tools: string }
+---@return string? why it failed
+---@return integer runs how many runs were checked
+---@return integer? at the operation
+function case.play(c, place)
+  local w, runs, at = worlds.new(copy(c.graph), place), 0, 0
+  local ok, why = pcall(function()
+    for i, op in ipairs(c.history) do
+      at = i
+      operate(w, op)
+      if play[op[1]] then runs = runs + 1 end
+    end
+  end)
+  fs.remove_tree(place.base)
+  if ok then return nil, runs end
+  if type(why) == "table" and why.property then why = why.property .. "\n" .. (w.said or "") end
+  return tostring(why), runs, at
+end
+
+---------------------------------------------------------------------------
+-- telling
+
+local function words(op)
+  local out = {}
+  for i, v in ipairs(op) do out[i] = type(v) == "string" and ("%q"):format(v) or tostring(v) end
+  for _, k in ipairs({ "jobs", "flag", "no_plan", "again", "plan" }) do
+    if op[k] then out[#out + 1] = ("%s=%s"):format(k, tostring(op[k])) end
+  end
+  return (table.concat(out, " "):gsub("\\\n", "\\n"))
+end
+
+--- A case as people read it.
+---@param c table
+---@return string
+function case.transcript(c)
+  local out = {}
+  for path, f in pairs(c.graph.sources) do
+    out[#out + 1] = ("%s: %s"):format(path, show(f))
+  end
+  table.sort(out)
+  for path, bytes in pairs(text.files(c.graph)) do
+    out[#out + 1] = ("--- %s\n%s"):format(path, bytes)
+  end
+  for i, op in ipairs(c.history) do out[#out + 1] = ("%d. %s"):format(i, words(op)) end
+  return table.concat(out, "\n")
+end
+
+return case

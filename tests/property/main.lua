@@ -1,0 +1,47 @@
+-- Plays cases: orrery lua tests/property/main.lua FROM COUNT [all]
+--
+-- Prints "N cases, N runs" and ends 0, or at the first failing case its seed, the smallest
+-- case found that fails, and why, and ends 1; `all` goes on after a failure and makes
+-- nothing smaller. ORRERY is the binary under test.
+local case = require("tests.property.case")
+local fs = require("orrery.core.fs")
+local shrink = require("tests.property.shrink")
+local sys = require("orrery.core.sys")
+
+local from, count, all = tonumber(arg[1]), tonumber(arg[2]), arg[3] == "all"
+local orrery = assert(fs.realpath(os.getenv("ORRERY") or "build/orrery"))
+local made = 0
+
+local function place()
+  made = made + 1
+  local base = ("%s/property-%d-%d"):format(os.getenv("TMPDIR") or "/tmp", sys.pid(), made)
+  fs.mkdir(base)
+  return { base = base, orrery = orrery, tools = orrery:match("^(.*)/") .. "/tests" }
+end
+
+-- A race may need a few turns to show itself again.
+local function fails(c)
+  for _ = 1, 2 do
+    local why = case.play(c, place())
+    if why then return why end
+  end
+end
+
+local runs, failed = 0, 0
+for seed = from, from + count - 1 do
+  local c = case.make(seed)
+  local why, n, at = case.play(c, place())
+  runs = runs + n
+  if why then
+    failed = failed + 1
+    print(("ORRERY_PROPERTY_SEED=%d fails at operation %d: %s"):format(seed, at, why))
+    if not all then
+      local small, still = shrink.down(c, fails)
+      print(("--- made smaller:\n%s\n%s"):format(case.transcript(small), still or
+        "(it does not fail each time; the whole case:)\n" .. case.transcript(c)))
+      os.exit(1)
+    end
+  end
+end
+print(("%d cases, %d runs, %d failed"):format(count, runs, failed))
+os.exit(failed == 0 and 0 or 1)
