@@ -19,3 +19,8 @@ uint64_t orr_clock_wall(void)
 {
     return read_clock(CLOCK_REALTIME);
 }
+
+uint64_t orr_clock_stamp(void)
+{
+    return read_clock(CLOCK_REALTIME_COARSE);
+}

@@ -113,7 +113,7 @@ static const char *type_name(mode_t mode)
 
 static int push_stat(lua_State *L, const struct stat *st)
 {
-    lua_createtable(L, 0, 6); // stat
+    lua_createtable(L, 0, 7); // stat
     lua_pushstring(L, type_name(st->st_mode));
     lua_setfield(L, -2, "type");
     lua_pushinteger(L, st->st_size);
@@ -123,6 +123,11 @@ static int push_stat(lua_State *L, const struct stat *st)
     lua_pushnumber(L, (lua_Number)st->st_mtim.tv_sec +
                           (lua_Number)st->st_mtim.tv_nsec / 1e9);
     lua_setfield(L, -2, "mtime");
+    /* rounded as sys.stamp is, so that the two compare */
+    const uint64_t changed = (uint64_t)st->st_ctim.tv_sec * 1000000000u +
+                             (uint64_t)st->st_ctim.tv_nsec;
+    lua_pushnumber(L, (lua_Number)changed / 1e9);
+    lua_setfield(L, -2, "ctime");
     lua_pushinteger(L, (lua_Integer)st->st_ino);
     lua_setfield(L, -2, "ino");
     lua_pushinteger(L, (lua_Integer)st->st_dev);

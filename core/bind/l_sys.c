@@ -27,6 +27,12 @@ static int l_wall(lua_State *L)
     return 1;
 }
 
+static int l_stamp(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)orr_clock_stamp() / 1e9);
+    return 1;
+}
+
 static int l_pid(lua_State *L)
 {
     lua_pushinteger(L, getpid());
@@ -116,10 +122,10 @@ static int l_nap(lua_State *L)
 int orr_open_sys(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"mono", l_mono}, {"wall", l_wall},       {"pid", l_pid},
-        {"cpus", l_cpus}, {"environ", l_environ}, {"random", l_random},
-        {"cwd", l_cwd},   {"usage", l_usage},     {"nap", l_nap},
-        {NULL, NULL}};
+        {"mono", l_mono},     {"wall", l_wall}, {"stamp", l_stamp},
+        {"pid", l_pid},       {"cpus", l_cpus}, {"environ", l_environ},
+        {"random", l_random}, {"cwd", l_cwd},   {"usage", l_usage},
+        {"nap", l_nap},       {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushliteral(L, ORRERY_VERSION);
     lua_setfield(L, -2, "version");

@@ -88,6 +88,20 @@ describe("a key has in it", function()
     again = { args = "run w", stdout = { "new a", "2 up to date", "!new c" } },
   })
 
+  it("what a symlink among the inputs leads to, also by way of another one", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { run = "cat src/link", inputs = { "src/*" } },
+      o.step "t" { run = "cat far", inputs = { "far" } },
+    ]], ["src/a"] = "one\n", ["src/b"] = "two\n", there = "three\n" },
+    shell = [[
+      ln -s other src/link; ln -s a src/other; ln -s there far
+      "$orrery" run w && "$orrery" run w && "$orrery" run w && echo four >there && "$orrery" run w ]],
+    stdout = { "one", "three", "2 steps: everything up to date", "four", "far changed" },
+    again = { shell = 'ln -sfn b src/other; "$orrery" run w; "$orrery" run w; "$orrery" run w',
+      stdout = { "two", "!four", "2 steps: everything up to date" },
+      again = { shell = 'rm there; "$orrery" run w -k', code = 1, stdout = { "failed     t" } } },
+  })
+
   it("the module of a gate's check", run {
     files = { ["workflows/w.lua"] = workflow [[
       o.step "s" { run = "echo hi", inputs = {}, gate = { check = "good:enough" } },
@@ -141,6 +155,14 @@ describe("files of steps", function()
       o.step "a" { run = "echo ran > out", inputs = {}, outputs = { "out" } },
     ]], [".orrery/cache/lock/x"] = "" }, args = "run w", stderr = "the cache is off for this run",
     after = function(dir) assert.equal("ran\n", cli.read(dir .. "/out")) end,
+  })
+
+  it("an output whose mode was changed by hand is made afresh", run {
+    files = { ["workflows/w.lua"] = workflow
+      [[ o.step "s" { run = "cat src > out", inputs = { "src" }, outputs = { "out" } } ]], src = "one" },
+    shell = [[ "$orrery" run w && chmod +x out && echo two > src && "$orrery" run w &&
+      test ! -x out && rm out && "$orrery" run w && test ! -x out ]],
+    stdout = "1 restored",
   })
 
   it("what lies behind a link out of the root is not removed", run {

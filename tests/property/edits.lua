@@ -113,9 +113,13 @@ end
 
 --- What Orrery remembers ------------------------------------------------------
 
-function edits.lose_index(w) fs.remove(at(w, ".orrery/index")) end
+function edits.lose_index(w)
+  w.lost = true
+  fs.remove(at(w, ".orrery/index"))
+end
 
 function edits.lose_state(w)
+  w.lost = true
   fs.remove_tree(at(w, ".orrery"))
   w.runs = {}
 end
@@ -143,6 +147,7 @@ function edits.damage(w, what, part, how)
   w:forget()
   local list = {}
   if what == "index" then
+    w.lost = true
     list[1] = at(w, ".orrery/index")
   else
     for path in pairs(world.walk(w.cache .. "/" .. what, w.cache .. "/" .. what .. "/", {})) do

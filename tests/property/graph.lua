@@ -231,7 +231,10 @@ function graph.new()
     end
   else
     grouped(g.steps)
-    if chance(5) then g.inner = { graph.step("i1", {}), graph.step("i2", {}) } end
+    if chance(5) then
+      g.inner = { graph.step("i1", {}), graph.step("i2", {}) }
+      for _, s in ipairs(g.inner) do s.fail = nil end -- -k is not theirs
+    end
   end
   return g
 end

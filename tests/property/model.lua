@@ -66,8 +66,12 @@ local function read_includes(h, files, path, seen)
   return h
 end
 
+-- The directories of the source tree stay, also when they are empty.
+local STAYS = { ["src/sub"] = "in" }
+
 local function names(h, files, dir)
-  local seen, list = {}, {}
+  local seen, list = {}, { STAYS[dir] }
+  if list[1] then seen[list[1]] = true end
   for _, rel in ipairs(below(files, dir)) do
     local name = rel:match("^[^/]*")
     if not seen[name] then list[#list + 1] = name end
@@ -186,6 +190,7 @@ local function signature(state, step, h, item)
   for _, id in ipairs(text.needs(step)) do s = fold(s, "n", tostring(state.steps[id].sum)) end
   for _, r in ipairs(step.reads) do
     if r[1] == "val" then s = fold(s, "n", state.steps[r[2]].value) end
+    if step.kind == "call" and r[1] == "env" then s = fold(s, "e", state.dotenv[r[2]] or "") end
     if step.kind == "call" and r[1] == "in" then s = read(s, state.files, r[2]) end
     if r[1] == "glob" then s = glob(s, state.files, r[2], true) end
   end

@@ -14,6 +14,7 @@
 ---@field version string
 ---@field mono fun(): number            monotonic seconds
 ---@field wall fun(): number            seconds since 1970
+---@field stamp fun(): number           the ctime a file gets that is changed now
 ---@field pid fun(): integer
 ---@field cpus fun(): integer           processors this process may use
 ---@field environ fun(): table<string,string>
@@ -114,6 +115,7 @@
 ---@field size integer
 ---@field mode integer   permission bits
 ---@field mtime number
+---@field ctime number    of the last change, also of its name or mode; nobody can set it
 ---@field ino integer
 ---@field dev integer
 

@@ -63,8 +63,7 @@ function artifacts.for_record(run, outputs)
   local list = {}
   for i, o in ipairs(outputs) do
     local path = artifacts.anywhere(run, o.path)
-    list[i] = path == o.path and o
-      or { path = path, digest = o.digest, link = o.link, mode = o.mode }
+    list[i] = { path = path, digest = o.digest, link = o.link, mode = o.mode }
   end
   return list
 end

@@ -87,8 +87,26 @@ local function found_inputs(run, job)
   return { files = files }
 end
 
+-- The first path that is in one of two lists only; both are in the same order.
+local function unlike(a, b)
+  for i = 1, math.max(#a, #b) do
+    if a[i] ~= b[i] then return a[i] or b[i] end
+  end
+end
+
+-- Was a file, of which it is known only now that the step read it, touched since the step
+-- began? What this run had made by then is known by its digest; others have a ctime, which
+-- also a file with an older mtime gets when it takes the place of one.
+local function touched(run, path, began)
+  local full = path:sub(1, 1) == "/" and path or run.root .. "/" .. path
+  local made = run.registry and run.registry:by_name(path)
+  if made and made.digest then return run.index:digest(full) ~= made.digest end
+  local st = fs.stat(full)
+  return st and st.type == "file" and st.ctime >= began
+end
+
 -- Inputs that are not what they were when the key was made.
-local function moved(run, job, set, began)
+local function moved(run, step, job, set, began)
   local own = {}
   for _, o in ipairs(job.outputs) do own[artifacts.anywhere(run, o.path)] = true end
   local was = {}
@@ -96,9 +114,21 @@ local function moved(run, job, set, began)
   for _, f in ipairs(inputs.facts(run, job.files)) do
     if not own[f[1]] and was[f[1]][2] ~= f[2] then return f[1] end
   end
+  local appeared = unlike(job.files, select(2, inputs.expand(run, step, job.ctx)))
+  if appeared then return appeared end
   for _, p in ipairs(set and set.files or {}) do
-    local st = fs.stat(p:sub(1, 1) == "/" and p or run.root .. "/" .. p)
-    if st and st.type == "file" and st.mtime > began then return p end
+    if touched(run, p, began) then return p end
+  end
+end
+
+-- What lay among the outputs before the step ran, left by nobody knows whom, and was not
+-- touched by it: with that the result is not one that the step made.
+local function stranger(step, job, came)
+  if step.keep then return nil end
+  local read = {}
+  for _, p in ipairs(job.files) do read[p] = true end
+  for _, f in ipairs(came.facts) do
+    if f.ctime < came.began - TICK and not read[f.path] then return f.path end
   end
 end
 
@@ -106,20 +136,22 @@ end
 local function note_last(run, step, job, full, facts, unkept)
   local ttl = full and (job.ttl or job.kind.ttl)
   if full or unkept or #facts > 0 or last.get(run, step) then
-    last.put(run, step, full, facts, { unkept = unkept or nil,
+    last.put(run, step, full, facts, { unkept = unkept or nil, edited = job.files,
       expires = ttl and sys.wall() + ttl or nil })
   end
 end
 
 -- Puts the result into the memo; its full key, or what changed meanwhile.
 local function remember(run, step, job, result, came)
-  local changed = moved(run, job, came.set, came.began)
+  local changed = moved(run, step, job, came.set, came.began)
   if changed then
     run.journal:emit({ ev = "message", level = "warning", id = step.id,
       text = ("%s: %s changed while it ran; the result stands, but is not remembered")
         :format(step.id, changed) })
-    return nil, changed
+    return nil, changed .. " changed while it ran"
   end
+  local other = stranger(step, job, came)
+  if other then return nil, other .. " was there before it ran" end
   local set = jobs.dynamic(step) and (came.set or {}) or nil
   local record = { exit = result.exit, value = result.value, stdout = result.stdout,
     stderr = result.stderr, outputs = came.facts, seconds = result.seconds,
@@ -146,7 +178,7 @@ local function store_result(run, step, job, result, came)
     result.reason = ("%s; not remembered: %s"):format(result.reason, unkept)
   elseif job.pure and may_write and not came.impure then
     full, changed = remember(run, step, job, result, came)
-    unkept = changed and changed .. " changed while it ran"
+    unkept = changed
   elseif job.pure and not may_write then
     unkept = run.opts.cache == "ro" and "the cache was only read" or "the cache was off"
   elseif came.impure then
@@ -191,6 +223,17 @@ local function env_note(run, job, came)
   end
 end
 
+-- What an attempt that failed had written by then.
+local function half_made(run, step, job, began)
+  local out, read = {}, {}
+  for _, p in ipairs(job.files) do read[p] = true end
+  for _, o in ipairs(job.outputs) do run.index:forget(run.root .. "/" .. o.path) end
+  for _, f in ipairs((memo.collect(run, step, job.outputs))) do
+    if f.ctime >= began and not read[f.path] then out[#out + 1] = f end
+  end
+  return out
+end
+
 -- Kinds that launch nothing themselves.
 local OUTER = { workflow = true, body = true, service = true, approve = true }
 
@@ -232,7 +275,7 @@ function attempt.run(run, step, job)
     tty = step.tty or nil, cmd = job.prepared.shown, reason = reason,
     why = why.listed(reasons) })
   local t0 = sys.mono()
-  local began = sys.wall()
+  local began = sys.stamp()
   local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
   local came = execute(run, step, job)
   if run.secrets then unveil(run, step, came) end
@@ -251,6 +294,7 @@ function attempt.run(run, step, job)
     seconds = outcome.seconds(sys.mono() - t0), usage = came.usage })
   if err then
     err.place = err.place or step.place
+    if #job.outputs > 0 then last.left(run, step, half_made(run, step, job, began)) end
     if job.pure and err.class ~= "cancelled" then
       last.failed(run, step, err.message, job.manifest)
     end

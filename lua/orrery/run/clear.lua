@@ -38,11 +38,11 @@ function clear.outputs(run, step, job)
   local keep = {}
   for _, p in ipairs(job.files) do keep[p] = true end
   local before = last.get(run, step)
-  if before then memo.remove_stale(run, before, keep) end
+  if before then memo.remove_stale(run, step, before, keep) end
   if #present(run, job, keep) == 0 then return {} end
   if run.store then run.store:refresh() end
   for _, record in ipairs(manifests.records(run, step)) do
-    memo.remove_stale(run, artifacts.of_record(run, record), keep)
+    memo.remove_stale(run, step, artifacts.of_record(run, record), keep)
   end
   local strange = present(run, job, keep)
   for _, o in ipairs(strange) do o.digest = run.index:digest(run.root .. "/" .. o.path) end

@@ -36,8 +36,9 @@ local function use_record(run, step, job, record, full)
     local _ <close> = locks.outputs(run, step, job.outputs)
     if not run.store then return nil end
     local keep = {}
+    for _, p in ipairs(job.files) do keep[p] = true end
     for _, o in ipairs(record.outputs) do keep[o.path] = true end
-    if not step.keep then memo.remove_stale(run, last.get(run, step), keep) end
+    if not step.keep then memo.remove_stale(run, step, last.get(run, step), keep) end
     local ok, lost = memo.restore(run, record)
     if not ok then
       job.lost = lost
@@ -50,7 +51,8 @@ local function use_record(run, step, job, record, full)
   local stays = before and before.full == full and not before.failed
   if not stays then
     local _, fact = run.store:get("memo", full)
-    last.put(run, step, full, record.outputs, { expires = fact and fact.expires })
+    last.put(run, step, full, record.outputs, { expires = fact and fact.expires,
+      edited = job.files })
   end
   why.moved(run, step, before and before.full, full)
   outcome.register(run, step, record.outputs)

@@ -5,6 +5,7 @@
 local artifacts = require("orrery.run.artifacts")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
+local links = require("orrery.run.links")
 local still = require("orrery.run.still")
 local temp = require("orrery.run.temp")
 local template = require("orrery.model.template")
@@ -234,6 +235,9 @@ local function fact_of(run, p, d, mode)
   return { p, other.digest, other.mode and other.mode & 64 ~= 0 }
 end
 
+-- The permissions of every symlink; few files have them.
+local LINK_MODE = 511
+
 -- Looks at the files whose facts are missing.
 local function look(run, files, missing, facts)
   local full = {}
@@ -242,7 +246,14 @@ local function look(run, files, missing, facts)
     full[j] = p:sub(1, 1) == "/" and p or run.root .. "/" .. p
   end
   local digests, modes = run.index:digests(full)
-  for j, i in ipairs(missing) do facts[i] = fact_of(run, files[i], digests[j], modes[j]) end
+  for j, i in ipairs(missing) do
+    local d, mode = digests[j], modes[j]
+    if mode == LINK_MODE then
+      local st = fs.lstat(full[j])
+      if st and st.type == "link" then d, mode = links.fact(run.index, full[j]) end
+    end
+    facts[i] = fact_of(run, files[i], d, mode)
+  end
 end
 
 --- Digest facts of files: { path, digest, executable } or { path, false } for a missing one.

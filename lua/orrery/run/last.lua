@@ -42,15 +42,44 @@ function last.full(index, workflow, id)
   return type(record) == "table" and record.full or nil
 end
 
+-- What a step edits in place is not its own: it may belong to people.
+local function made(outputs, edited)
+  local skip, out = {}, {}
+  for _, path in ipairs(edited or {}) do skip[path] = true end
+  for _, o in ipairs(outputs) do
+    if not skip[o.path] then out[#out + 1] = o end
+  end
+  return out
+end
+
 --- Remembers what a step left.
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@param full string? nil: it is not in the cache
 ---@param outputs table[]
----@param more? { expires?: number, unkept?: string }
+---@param more? { expires?: number, unkept?: string, edited?: string[] } edited: its inputs
 function last.put(run, step, full, outputs, more)
+  outputs = made(outputs, more and more.edited)
   write(run, step, { full = full, outputs = artifacts.for_record(run, outputs),
     expires = more and more.expires, unkept = more and more.unkept })
+end
+
+--- Remembers what an attempt that failed had written, to be removed before the next one.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param outputs table[]
+function last.left(run, step, outputs)
+  if #outputs == 0 then return end
+  local before = read(run, step) or { outputs = {} }
+  local new = {}
+  for _, o in ipairs(artifacts.for_record(run, outputs)) do
+    new[o.path] = true
+    before.outputs[#before.outputs + 1] = o
+  end
+  for i = #before.outputs - #outputs, 1, -1 do
+    if new[before.outputs[i].path] then table.remove(before.outputs, i) end
+  end
+  write(run, step, before)
 end
 
 --- Remembers that a step failed; what it left before stays known.

@@ -158,30 +158,41 @@ function memo.restore(run, record)
   return true
 end
 
---- Removes what this step's last record put into its outputs and is unchanged since,
---- except what 'keep' names, and what a link leads to outside the root.
+-- Did a step leave this as its own: unchanged since, and by now no other step's output? What
+-- a link leads to outside the root is nobody's.
+local function is_left(run, step, out)
+  local owner = inputs.owner(run, out.path)
+  return (not owner or owner == step.id) and fs.inside(out.path) and same_bytes(run, out)
+    and fs.safe_parent(run.root, out.path)
+end
+
+--- Removes what a record of this step put into its outputs and is unchanged since, except
+--- what 'keep' names.
 ---@param run orrery.Run
----@param last table? { outputs = … } of the last time
+---@param step orrery.Step
+---@param record table? { outputs = … } of the last time
 ---@param keep table<string, true>
-function memo.remove_stale(run, last, keep)
-  for _, out in ipairs(last and last.outputs or {}) do
-    if not keep[out.path] and fs.inside(out.path) and same_bytes(run, out)
-      and fs.safe_parent(run.root, out.path) then
+function memo.remove_stale(run, step, record, keep)
+  for _, out in ipairs(record and record.outputs or {}) do
+    if not keep[out.path] and is_left(run, step, out) then
       fs.remove(run.root .. "/" .. out.path)
       changed(run, out)
     end
   end
 end
 
--- One collected output as a fact: { path, digest, mode } or { path, link }.
+-- One collected output as a fact: { path, digest, mode } or { path, link }; when it was last
+-- changed goes with it, but into no record.
 local function fact_of(run, path)
   local full = run.root .. "/" .. path
   local st = fs.lstat(full)
   if not st then return nil end
-  if st.type == "link" then return { path = path, link = fs.readlink(full), mode = 511 } end
+  if st.type == "link" then
+    return { path = path, link = fs.readlink(full), mode = 511, ctime = st.ctime }
+  end
   if st.type ~= "file" then return nil end
   local d = run.index:digest(full)
-  return d and { path = path, digest = d, mode = st.mode }
+  return d and { path = path, digest = d, mode = st.mode, ctime = st.ctime }
 end
 
 -- Does one of these files fit an output that is a glob, and none of those that exclude?

@@ -9,6 +9,7 @@ local cacheable = require("orrery.run.cacheable")
 local clean = require("orrery.run.clean")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
+local links = require("orrery.run.links")
 local load = require("orrery.model.load")
 local pack = require("orrery.core.pack")
 local plan = require("orrery.core.plan")
@@ -205,17 +206,10 @@ end
 -- Notes each symlink on the way to a file, and the file; returns its digest.
 local function follow(self, path)
   local real = fs.realpath(path)
-  for _ = 1, 40 do
-    local d, fact = self.run.index:digest(path)
-    if not d then return nil end
-    if fact.kind ~= "link" then
-      local a, b = fs.stat(path), real and fs.stat(real)
-      return a and b and a.ino == b.ino and a.dev == b.dev and d or nil
-    end
-    local to = fs.readlink(path)
-    if not to then return nil end
-    path = to:sub(1, 1) == "/" and to or path:match("^(.*)/") .. "/" .. to
-  end
+  local d, _, _, last = links.follow(self.run.index, path)
+  if not d then return nil end
+  local a, b = fs.stat(last), real and fs.stat(real)
+  return a and b and a.ino == b.ino and a.dev == b.dev and d or nil
 end
 
 local function absolute(root, path)
