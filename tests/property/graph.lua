@@ -131,7 +131,7 @@ local function run_step(id, known)
   if chance(4) then
     s.parse = pick({ "text", "lines", "json" })
     s.normalize = s.parse == "text" and chance(2) or nil
-    if chance(2) then s.writes = {} end
+    if chance(2) and not reads_any(s, "inc") then s.writes = {} end
   end
   if #known > 0 and chance(6) then s.needs = { pick(known).step } end
   if #known > 0 and chance(8) then s.after = { pick(known).step } end
