@@ -1,0 +1,63 @@
+-- A key is made of what determines a result, and of nothing else: not of the place, the
+-- locale, the umask, the time zone or the turn.
+local cli = require("tests.cli.harness")
+local runs = require("tests.cli.runs")
+
+local TURNS = 100
+
+local FILES = {
+  ["src/a"] = "a\n", ["src/sub/b"] = "b\n", ["src/run"] = "#!/bin/sh\ncat src/a\n",
+  ["workflows/w.lua"] = runs.workflow [[
+    params = { p = "x", list = { "k", "l" } },
+    o.step "glob" { run = "cat src/a src/sub/b > out/glob", inputs = { "src/**" },
+      outputs = { "out/glob" }, env = { "CC", MODE = "{{params.p}}" } },
+    o.step "direct" { run = { "./src/run" }, inputs = { "src/a" }, parse = "text" },
+    o.step "fan" { run = "echo {{matrix.k}}", inputs = {}, matrix = { k = { "one", "two" } } },
+    o.step "call" { needs = "direct", call = function(ctx)
+      return { ctx.results.direct.value, ctx.params.p, require("orrery.fs").read("src/sub/b") }
+    end },
+  ]],
+}
+
+-- The key of each step, all run anew.
+local function keys(dir, opts)
+  local r = cli.exec(dir, "run w --force -j2", opts)
+  assert(r.code == 0, r.stderr)
+  local out = {}
+  for id, ev in pairs(runs.last(dir).steps) do out[id] = ev.key end
+  assert.is_truthy(out.glob and out.direct and out.call and out["fan[one]"])
+  cli.exec(dir, "", { shell = "rm -rf .orrery/runs" })
+  return out
+end
+
+describe("the keys of a workflow", function()
+  local here, there, first
+  setup(function()
+    here, there = cli.folder(FILES), cli.folder()
+    local deep = there .. "/an other/place"
+    os.execute(("mkdir -p '%s' && cp -Rp %s/. '%s'"):format(deep, here, deep))
+    first = keys(here)
+  end)
+  teardown(function()
+    cli.remove(here)
+    cli.remove(there)
+  end)
+
+  it(("are the same in %d runs"):format(TURNS), function()
+    for _ = 1, TURNS do assert.same(first, keys(here)) end
+  end)
+
+  it("are the same at another path, in another locale and time zone", function()
+    local env = { LANG = "tr_TR.UTF-8", LC_ALL = "C", TZ = "Asia/Kathmandu", TMPDIR = there }
+    assert.same(first, keys(there .. "/an other/place", { env = env }))
+  end)
+
+  it("are the same under another umask", function()
+    local dir = there .. "/an other/place"
+    local r = cli.exec(dir, "", { shell = 'rm -rf out; umask 077; touch src/a; "$orrery" run w --force' })
+    assert(r.code == 0, r.stderr)
+    local have = {}
+    for id, ev in pairs(runs.last(dir).steps) do have[id] = ev.key end
+    assert.same(first, have)
+  end)
+end)
