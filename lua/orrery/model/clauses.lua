@@ -29,6 +29,14 @@ local function table_of(name, v, spec, say)
   return out
 end
 
+--- Checks the keys and types of a small table; a copy with the right ones.
+---@param name string of the table, for people
+---@param v table
+---@param spec table<string, string> key → kinds, as kernel.check reads them
+---@param say orrery.Say
+---@return table
+function clauses.fields(name, v, spec, say) return table_of(name, v, spec, say) end
+
 local function is_template(v) return type(v) == "string" and v:find("{{", 1, true) ~= nil end
 
 --- Seconds of a duration field; a template stays text.
@@ -46,7 +54,8 @@ function clauses.duration(name, v, say)
 end
 
 local retry_words = { signal = true, timeout = true, schema = true, rate_limit = true,
-  exit = true, gate = true, error = true, network = true }
+  exit = true, gate = true, error = true, network = true, agent = true, outputs = true,
+  circuit = true }
 
 local function retry_word(word, say)
   if type(word) ~= "string" then return say("retry.on lists texts such as \"exit:75\"") end
@@ -193,7 +202,10 @@ local function rate(name, v, say)
   if type(v[1]) ~= "number" or not per then
     return say(("%s as a rate is { amount, per = \"1m\" }"):format(name))
   end
-  return { v[1], per = per }
+  if v.of ~= nil and v.of ~= "tokens" then
+    say(("%s.of is \"tokens\", not '%s'"):format(name, tostring(v.of)))
+  end
+  return { v[1], per = per, of = v.of }
 end
 
 --- resources = { cpu, mem, gpu, NAME = amount | { amount, per } }: mem in bytes.

@@ -3,6 +3,7 @@ local build = require("orrery.model.build")
 local lazy = require("orrery.kernel.lazy")
 local clauses = lazy("orrery.model.clauses")
 local errors = require("orrery.kernel.errors")
+local executor = lazy("orrery.model.executor")
 local nearest = lazy("orrery.kernel.nearest")
 local paths = lazy("orrery.model.paths")
 local reading = require("orrery.model.reading")
@@ -66,7 +67,10 @@ local function fill(out, value, at, r)
   end
   check_types(value, at, r)
   if r.failed then return end
-  out.default, out.agents = value.default, value.agents or {}
+  out.default = value.default
+  if next(value.agents or {}) ~= nil then
+    out.agents = executor.all(value.agents, say("agents"))
+  end
   out.path = path_of(value.path or {}, say("path"))
   out.journeys = value.journeys
   if value.rules then out.rules = path_of(value.rules, say("rules")) end

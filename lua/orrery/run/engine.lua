@@ -45,6 +45,11 @@ function Run:cache_trouble(why)
   self.journal:emit({ ev = "cache_off", why = errors.text(why) })
 end
 
+--- What executes an agent role; nil when nothing is configured for it.
+---@param role string
+---@return orrery.Executor?
+function Run:executor(role) return executors.find(self, role) end
+
 -- A module of the workflow's root, as its file would require it: a user's policy.
 local function module(run, name)
   local wf = run.workflow

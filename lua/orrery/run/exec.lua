@@ -84,7 +84,10 @@ local function failed_early(run, step, came, attempt)
   return outcome.finish(run, step, job, result, {})
 end
 
-local function feedback_from(err)
+-- What the next attempt is told. That a service could not be reached is nothing to mend: then
+-- it is told what this one was.
+local function feedback_from(err, before)
+  if err.keep_feedback then return before end
   return err.feedback or { err.message }
 end
 
@@ -92,9 +95,10 @@ end
 -- kind may have someone else to ask when the tries are used up.
 local function next_try(run, step, job, came, turn)
   local err = came.error
-  if retry.due(step.retry, turn.tries, came) then
+  local spec = step.retry or job.prepared and job.prepared.retry
+  if retry.due(spec, turn.tries, came) then
     turn.tries = turn.tries + 1
-    return retry.delay(step.retry, turn.tries - 1, run.random, err.retry_after), err.message
+    return retry.delay(spec, turn.tries - 1, run.random, err.retry_after), err.message
   end
   local other = job.kind.take_over and job.kind.take_over(run, step, came)
   if not other then return nil end
@@ -185,7 +189,7 @@ local function run_attempts(run, step)
     if not improve.before_retry(run, step, result.error, attempt) then
       return outcome.finish(run, step, job, result, came)
     end
-    feedback = feedback_from(result.error)
+    feedback = feedback_from(result.error, feedback)
     attempt = attempt + 1
   end
 end

@@ -1,6 +1,7 @@
 -- What executes an agent role: --agent NAME=CMD, or `agents` of orrery.lua; "*" for all.
 -- What the command line says counts before the file, a name before "*".
 local errors = require("orrery.kernel.errors")
+local endpoint = require("orrery.kernel.lazy")("orrery.steps.agent.http")
 local proc = require("orrery.core.proc")
 local sorted = require("orrery.kernel.sorted")
 
@@ -8,10 +9,16 @@ local executors = {}
 
 ---@class orrery.Executor
 ---@field argv? string[]
+---@field http? table         an endpoint, as model.executor completes it
 ---@field shown string
+---@field keyed? string       what of it is in the key; else shown
 ---@field mock? boolean       made up in this process
 ---@field reads? "request"    it reads nothing but its request
 ---@field env? table<string, string>
+---@field price? { input?: number, output?: number }   usd for a million tokens
+---@field circuit? { failures: integer, open: number, wait: boolean }|false
+---@field resources? table<string, any>   what each of its calls takes
+---@field fallback? string[]  roles that take over, in order
 
 local function from_text(text)
   if text == "mock" then return { mock = true, shown = "mock", reads = "request" } end
@@ -26,25 +33,19 @@ local function quoted(argv)
   return table.concat(out, " ")
 end
 
-local function refuse(role, text, hint)
-  errors.raise("usage", ("agents: '%s' %s"):format(role, text), { hint = hint })
-end
-
-local function from_config(role, v)
-  if type(v) == "string" then return from_text(v) end
-  if type(v) ~= "table" then refuse(role, "is no executor", "write { run = { \"cmd\" } }") end
-  if v.http then
-    refuse(role, "has http, which needs a command here", "write run = { \"curl\", … }")
-  end
+-- From orrery.lua, where model.executor has checked it.
+local function from_config(v)
   local out
-  if type(v.run) == "string" then
+  if v.http then
+    out = { http = v.http, reads = "request", keyed = endpoint.keyed(v.http),
+      shown = ("%s at %s"):format(v.http.model, v.http.base_url) }
+  elseif type(v.run) == "string" then
     out = from_text(v.run)
-  elseif type(v.run) == "table" and type(v.run[1]) == "string" then
-    out = { argv = v.run, shown = quoted(v.run) }
   else
-    refuse(role, "has no run", "write { run = { \"cmd\", \"arg\" } }")
+    out = { argv = v.run, shown = quoted(v.run) }
   end
-  out.reads, out.env = v.reads or out.reads, v.env
+  out.reads, out.env, out.price = v.reads or out.reads, v.env, v.price
+  out.circuit, out.resources, out.fallback = v.circuit, v.resources, v.fallback
   return out
 end
 
@@ -62,7 +63,7 @@ function executors.find(run, role)
     if not found and given[name] then found = from_text(given[name]) end
   end
   for _, name in ipairs { role, "*" } do
-    if not found and config[name] ~= nil then found = from_config(name, config[name]) end
+    if not found and config[name] ~= nil then found = from_config(config[name]) end
   end
   run.executors[role] = found or false
   return found

@@ -198,7 +198,7 @@ end
 
 -- What most ends of steps do not have.
 local RARE = { "cached", "exit", "signal", "cpu", "rss", "occurrence", "digest", "reason",
-  "stdout", "stderr", "value", "error", "allowed" }
+  "stdout", "stderr", "value", "error", "allowed", "usage" }
 
 --- Writes the end of a step from its result.
 ---@param step orrery.Step
@@ -310,7 +310,7 @@ function journal.result(dir, ev)
     stderr = journal.text(dir, ev, "stderr"), outputs = paths, facts = ev.outputs,
     error = ev.error, key = ev.key, occurrence = ev.occurrence, digest = ev.digest,
     reason = ev.reason, seconds = ev.seconds, attempts = ev.attempts, allowed = ev.allowed,
-    set = ev.set, set_key = ev.set_key, full = ev.full }
+    usage = ev.usage, set = ev.set, set_key = ev.set_key, full = ev.full }
 end
 
 return journal

@@ -86,7 +86,7 @@ function outcome.finish(run, step, job, result, came)
     reason = result.reason,
     stdout = result.stdout, stderr = result.stderr, value = result.value,
     outputs = outcome.files(came.facts), error = result.error, attempts = job.attempt,
-    allowed = result.allowed, set = came.reads, set_key = came.set_key })
+    allowed = result.allowed, usage = result.usage, set = came.reads, set_key = came.set_key })
   return result
 end
 

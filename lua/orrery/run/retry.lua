@@ -22,7 +22,7 @@ end
 function retry.due(spec, attempt, outcome)
   if not spec or attempt >= spec.attempts then return false end
   local err = outcome.error
-  if err.class == "cancelled" or err.class == "budget" then return false end
+  if err.final or err.class == "cancelled" or err.class == "budget" then return false end
   if not spec.on then return true end
   for _, word in ipairs(spec.on) do
     if matches(word, err, outcome) then return true end

@@ -181,6 +181,16 @@ function Secrets:fill(run, job)
   end
 end
 
+--- From now on a text is masked like a secret: a key that a step kind reads itself.
+---@param run orrery.Run
+---@param value string
+function Secrets:hide(run, value)
+  self.mask:add(value)
+  if not self.mask:empty() then
+    run.journal:hide(function(v) return self.mask:value(v) end)
+  end
+end
+
 --- A rendered text as keys and people know it: names for marks, and the digest of a secret
 --- that is to be in the key.
 ---@param run orrery.Run

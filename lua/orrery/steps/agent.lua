@@ -6,12 +6,14 @@ local artifacts = require("orrery.run.artifacts")
 local command = require("orrery.steps.run")
 local executors = require("orrery.run.executors")
 local fs = require("orrery.core.fs")
+local http = require("orrery.kernel.lazy")("orrery.steps.agent.http")
 local json = require("orrery.core.json")
 local mock = require("orrery.steps.agent.mock")
 local request = require("orrery.steps.agent.request")
 local rules = require("orrery.steps.agent.rules")
 local schemakeys = require("orrery.run.schemakeys")
 local template = require("orrery.model.template")
+local usage = require("orrery.run.usage")
 local verdict = require("orrery.run.verdict")
 
 local agent = {}
@@ -33,7 +35,7 @@ end
 local function parts_of(run, step, prompt, executor)
   local io = step.agent_io
   local parts = { agent = step.action, prompt = prompt, model = step.model,
-    executor = executor.shown, params = request.params(run, step),
+    executor = executor.keyed or executor.shown, params = request.params(run, step),
     schemas = schema_digests(run, io) }
   if io then
     parts.step = step.id
@@ -62,6 +64,7 @@ function agent.prepare(run, step, ctx)
     prompt = artifacts.here(run.id, prompt) })
   return parts, { executor = executor, role = role, request = doc,
     shown = ("%s: %s"):format(role, executor.shown),
+    retry = executor.http and executor.http.retry or nil,
     program = first.argv and first.argv[1] or nil }
 end
 
@@ -81,6 +84,7 @@ end
 local function perform(run, step, prepared, job)
   local executor = prepared.executor
   if executor.mock then return mock.perform(run, prepared.request) end
+  if executor.http then return http.perform(run, step, prepared, job) end
   local came = command.execute(run, step, { argv = executor.argv }, { env = env_of(run, executor,
     job), cwd = job.cwd, timeout = job.timeout, attempt = job.attempt,
     stdin = json.encode(prepared.request) .. "\n" })
@@ -117,6 +121,7 @@ function agent.execute(run, step, prepared, job)
   fs.mkdir(run.root .. "/" .. artifacts.dir(run))
   write_registry(run, step)
   local came = perform(run, step, prepared, job)
+  came.usage = usage.of(came.usage, prepared.executor.price)
   if came.error then return came end
   came.error = missing_outputs(prepared)
     or verdict.of(run, step, prepared.role, came.value, function(path)
