@@ -105,16 +105,24 @@ function runs.find(root, name)
   return nil, ("'%s' fits several runs: %s"):format(name, table.concat(found, ", "))
 end
 
+-- The last line of a text; plain searches, for it may be long.
+local function last_line(text)
+  text = text:gsub("\n$", "")
+  local at = text:reverse():find("\n", 1, true)
+  return at and text:sub(#text - at + 2), text
+end
+
 -- The last line of a journal that is whole, decoded.
 local function last_event(path)
-  local f = io.open(path, "rb")
+  local f <close> = io.open(path, "rb")
   if not f then return nil end
   local size = f:seek("end")
-  f:seek("set", math.max(0, size - 256 * 1024))
-  local tail, last = f:read("a"), nil
-  f:close()
-  for line in tail:gmatch("[^\n]+") do last = line end
-  return last and json.decode(last)
+  for _, most in ipairs({ 8 * 1024, 256 * 1024 }) do
+    f:seek("set", math.max(0, size - most))
+    local tail = f:read("a")
+    local line, all = last_line(tail)
+    if line or most >= size or most > 8 * 1024 then return json.decode(line or all) end
+  end
 end
 
 local function first_event(path)
