@@ -115,4 +115,9 @@ describe("a condition of an agent step", function()
     assert.is_true(decide(text, { results = { a = { ok = false, status = "failed",
       allowed = true } } }))
   end)
+
+  it("reads a field of an artifact after a colon", function()
+    assert.are.same({ "perf-report", "issues", "count" },
+      condition.parse("perf-report.json:issues.count > 0")[1].path)
+  end)
 end)

@@ -286,4 +286,55 @@ describe("the workflows people really wrote", function()
       assert.are.equal(#wf.steps, #wf.graph.order)
     end)
   end
+
+  it("takes phases as a map, in the order of the file, and id for step", function()
+    local wf = flow([[
+phases:
+  zeta:
+    steps: [{ id: one, agent: a }]
+  alpha:
+    steps: [{ id: two, agent: a }]
+]])
+    assert.is_true(before(wf, "one", "two"))
+  end)
+
+  it("reads tasks, artifacts, a list of validations and a primary agent", function()
+    local wf = flow([[
+name: pr
+primary_agent: devops
+steps:
+  - id: step-1
+    agent: dev
+    description: Clean up.
+    tasks: [remove caches, "list: files"]
+    artifacts: [report.json]
+    validation: [nothing is left]
+    max_retries: 2
+  - { id: b, description: Push., inputs: ["report.json (from step 1)", plan: "p/{{story_id}}.md"] }
+]])
+    local s = wf.by_id["step-1"]
+    assert.are.equal("Clean up.\n\n- remove caches\n- list: files", s.prompt)
+    assert.are.equal("report.json", s.agent_io.outputs[1].name)
+    assert.are.same({ "nothing is left" }, s.agent_io.gate.checks)
+    assert.are.equal(3, s.retry.attempts)
+    assert.are.equal("devops", wf.by_id.b.action)
+    assert.are.same({ "step-1" }, wf.by_id.b.needs)
+    assert.are.equal("p/1.md", wf.by_id.b.agent_io.inputs[2].path)
+  end)
+
+  it("names the first steps that nobody does, and what their handlers are", function()
+    local text = says([[
+phases:
+  evaluate:
+    steps:
+      - { id: a, action: function, handler: checkState }
+      - { id: b, action: prompt }
+      - { id: c, action: prompt }
+      - { id: d, action: prompt }
+]])
+    assert.truthy(text:find("x.yaml:4:9: error: step 'a' has neither an agent nor a skill; "
+      .. "'checkState' is a function of another engine; write agent: ROLE or skill: NAME", 1, true))
+    assert.truthy(text:find("step 'c' has neither an agent nor a skill, nor have 1 more", 1, true))
+    assert.falsy(text:find("step 'd'", 1, true))
+  end)
 end)

@@ -28,7 +28,7 @@ Load.__index = Load
 
 local used = { name = true, description = true, steps = true, phases = true, inputs = true,
   workflow_inputs = true, retry_config = true, fallback_agents = true,
-  parallel_execution = true, iteration = true }
+  parallel_execution = true, iteration = true, primary_agent = true }
 
 local function metadata(value)
   local out = {}
@@ -240,7 +240,10 @@ function agents.load(value, facts, more)
     strict = more.opts.strict, values = {} }, Load)
   local loops
   self.entries, loops = phases.flatten(src, value)
-  for _, e in ipairs(self.entries) do entry.read(src, e) end
+  local anyone = src:text(value, "primary_agent")
+  for _, e in ipairs(self.entries) do entry.read(src, e, anyone) end
+  entry.manned(src, self.entries)
+  entry.link(self.entries)
   self.loops = loops
   parallel(self)
   local nodes_of_params = params.of(src, value, self.entries, slug_of(more.info.name),

@@ -166,10 +166,16 @@ function Reader:params(t)
   return out, places
 end
 
+-- Steps of the dialect say step:, or tell by their other words that they are of it.
+local function of_dialect(item)
+  return item.step ~= nil or item.agent ~= nil and item.description ~= nil
+    and (item.validation ~= nil or item.tasks ~= nil or item.next_agents ~= nil)
+end
+
 local function is_dialect(value)
   if value.phases ~= nil then return true end
   for _, item in ipairs(type(value.steps) == "table" and value.steps or {}) do
-    if type(item) == "table" and item.step ~= nil then return true end
+    if type(item) == "table" and of_dialect(item) then return true end
   end
   return false
 end

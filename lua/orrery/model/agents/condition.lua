@@ -8,10 +8,11 @@
 --              |  operand MATCHES [words] "(" word { "," word } ")"
 --   op         := == != >= <= > < =
 --   operand    := "(" condition ")" | 'text' | number[KB|MB|GB] | true | false | null
---              |  name { "." name } | function "(" name ")"
+--              |  name { "." name } [ ":" name { "." name } ]
+--              |  function "(" name ")"
 --
--- Names may hold "-". A lone word right of an operator that is a rank (low … critical)
--- is that rank.
+-- Names may hold "-"; "report.json:field" is a field of the artifact. A lone word right of an
+-- operator that is a rank (low … critical) is that rank.
 local errors = require("orrery.kernel.errors")
 
 local condition = {}
@@ -62,7 +63,7 @@ local function next_token(text, i)
     return { kind = word or "name", value = name }, e2
   end
   local op = text:match("^[=!<>]=", i) or text:match("^[|&][|&]", i)
-    or text:match("^[%(%)%.,<>=!]", i)
+    or text:match("^[%(%)%.,:<>=!]", i)
   if not op then refuse(text, ("'%s' is not understood"):format(text:sub(i, i))) end
   return { kind = symbols[op] or op, value = op }, i + #op
 end
@@ -124,6 +125,10 @@ function Parser:path(first)
   while self:accept(".") do
     local t = self:accept("number") or self:expect("name", "a name")
     path[#path + 1] = t.value
+  end
+  if #path > 1 and self:accept(":") then
+    if path[#path] == "json" then path[#path] = nil end
+    path = table.move(self:path(self:expect("name", "a field")), 1, 100, #path + 1, path)
   end
   return path
 end

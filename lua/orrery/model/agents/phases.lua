@@ -4,6 +4,7 @@
 -- loop over epics and stories is one round of its steps.
 local condition = require("orrery.model.agents.condition")
 local errors = require("orrery.kernel.errors")
+local sorted = require("orrery.kernel.sorted")
 local source = require("orrery.model.agents.source")
 
 local phases = {}
@@ -28,7 +29,7 @@ Flat.__index = Flat
 
 function Flat:step(list, i, at)
   local t = list[i]
-  local id = self.src:text(t, "step")
+  local id = self.src:text(t, "step") or self.src:text(t, "id")
   if not id or id == "" then
     return self.src:error(list, i, "the step has no id", "write step: 1")
   end
@@ -107,11 +108,30 @@ function Flat:items(t, key, at)
   end
 end
 
-function Flat:phase(list, i)
-  local t = list[i]
-  if not source.is_map(t) then return self.src:error(list, i, "a phase is a map with phase:") end
+-- The phases as they stand: a list, or a map from names to phases, in the order of the file.
+function Flat:phases(value)
+  local map = self.src:get(value, "phases")
+  if not source.is_map(map) or next(map) == nil then
+    local list = self.src:list(value, "phases")
+    for i = 1, #list do self:phase(list, i, i) end
+    return
+  end
+  local names = sorted.keys(map)
+  table.sort(names, function(a, b)
+    local x, y = self.src:place(map, a), self.src:place(map, b)
+    if x.line ~= y.line then return (x.line or 0) < (y.line or 0) end
+    return (x.column or 0) < (y.column or 0)
+  end)
+  for i, name in ipairs(names) do self:phase(map, name, i) end
+end
+
+function Flat:phase(holder, key, i)
+  local t = holder[key]
+  if not source.is_map(t) then
+    return self.src:error(holder, key, "a phase is a map with its steps")
+  end
   local at = { phase = i, when = {}, optional = false }
-  self.numbers[self.src:text(t, "phase") or tostring(i)] = i
+  self.numbers[self.src:text(t, "phase") or tostring(key)] = i
   self:items(t, "steps", at)
   local decision = t.decision ~= nil and self.src:map(t, "decision")
   if decision then self:decision(decision, at) end
@@ -149,8 +169,7 @@ end
 function phases.flatten(src, value)
   local self = setmetatable({ src = src, out = {}, loops = {}, skips = {}, numbers = {} }, Flat)
   if value.phases ~= nil then
-    local list = src:list(value, "phases")
-    for i = 1, #list do self:phase(list, i) end
+    self:phases(value)
     apply_skips(self)
   end
   if value.steps ~= nil then
