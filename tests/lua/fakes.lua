@@ -86,6 +86,10 @@ function fakes.exec()
     end })
     run.journal:emit({ ev = "step_started", id = step.id, attempt = 1, kind = step.kind })
     if act.takes then loop.sleep(act.takes) end
+    if step.kind == "agent" then
+      local node = loop.current("fake").node
+      node.launched, node.tokens = act.uses ~= false, act.uses or nil
+    end
     if act.raises then errors.raise("boom", act.raises) end
     local r = { ok = not act.fails, status = act.fails and "failed" or "ok", value = act.value,
       outputs = {}, seconds = act.takes or 0, attempts = 1, key = act.key, cached = act.cached,

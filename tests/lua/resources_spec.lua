@@ -94,3 +94,45 @@ describe("resources", function()
     assert.are.equal(1, exec.most)
   end)
 end)
+
+describe("a rate of tokens", function()
+  after_each(fakes.clean)
+
+  -- What each call of an agent really uses, as run.meter tells it.
+  local function users_of(n, asked, used)
+    local members = {}
+    for i = 1, n do
+      members[i] = { id = "s" .. i, kind = "agent", resources = { tpm = asked },
+        act = { takes = 1, uses = used } }
+    end
+    return members
+  end
+
+  local function starts(used, asked)
+    local _, exec = fakes.run(users_of(3, asked or 60, used), { jobs = 8,
+      resources = { tpm = { 60, per = 60 } } })
+    return { exec.now.s1, exec.now.s2, exec.now.s3 }
+  end
+
+  local function roughly(want, have)
+    for i, t in ipairs(want) do
+      assert.is_true(math.abs(t - have[i]) < 0.1, ("%s: %s, not %s"):format(i, have[i], t))
+    end
+  end
+
+  it("counts what was reserved while nothing else is known", function()
+    roughly({ 0, 60, 120 }, starts(nil))
+  end)
+
+  it("gets back what a call did not use", function()
+    roughly({ 0, 30, 60 }, starts(30))
+  end)
+
+  it("is owed what a call used beyond its estimate", function()
+    roughly({ 0, 90, 180 }, starts(90))
+  end)
+
+  it("costs nothing when the call did not happen", function()
+    roughly({ 0, 1, 2 }, starts(false))
+  end)
+end)

@@ -30,6 +30,24 @@ function words.bytes(n)
   return i == 1 and ("%d B"):format(n) or ("%.1f %s"):format(n, units[i])
 end
 
+--- Tokens: "812 tokens", "12.3k tokens", "1.2M tokens".
+---@param n number
+---@return string
+---@usage words.tokens(12345) --> "12.3k tokens"
+function words.tokens(n)
+  if n < 1000 then return words.count(math.floor(n), "token") end
+  if n < 999950 then return ("%.1fk tokens"):format(n / 1000) end
+  return ("%.1fM tokens"):format(n / 1e6)
+end
+
+--- Money: "$0.04", "$12.30"; a cent's part is not lost: "$0.0007".
+---@param usd number
+---@return string
+function words.money(usd)
+  if usd == 0 or usd >= 0.00995 then return ("$%.2f"):format(usd) end
+  return ("$%.2g"):format(usd)
+end
+
 --- "1 step", "3 steps".
 ---@param n integer
 ---@param noun string

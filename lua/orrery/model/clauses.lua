@@ -244,6 +244,9 @@ local budget_spec = { usd = "number", tokens = "number", time = "number|string",
 function clauses.budget(v, say)
   local t = table_of("budget", v, budget_spec, say)
   t.time = clauses.duration("budget.time", t.time, say)
+  for name, n in sorted.pairs(t) do
+    if type(n) == "number" and n < 0 then say(("budget.%s is below 0"):format(name)) end
+  end
   return t
 end
 

@@ -5,6 +5,8 @@
 -- is known as soon as its event is read; nothing is walked twice.
 local pack = require("orrery.core.pack")
 
+local usage = require("orrery.run.usage")
+
 local analysis = {}
 local Analysis = {}
 Analysis.__index = Analysis
@@ -156,6 +158,9 @@ end
 ---@param ev orrery.JournalEvent
 function Analysis:take(ev)
   local handle = HANDLERS[ev.ev]
+  if ev.ev == "agent_call" or ev.usage or ev.saved_usage then
+    self.usage = usage.take(self.usage, ev)
+  end
   if handle then handle(self, ev) end
   self.seen = ev.t or self.seen
 end
@@ -167,6 +172,7 @@ function Analysis:report()
   local wall, last = self.wall or self.seen, self.last_unit
   if last and last.longest == 0 then last = nil end -- nothing took time: no path is critical
   return { work = self.work, wall = wall, saved = self.work - wall, counts = self.counts,
+    usage = self.usage,
     critical = { seconds = last and last.longest or 0, path = path_to(last, pack.array({})) } }
 end
 

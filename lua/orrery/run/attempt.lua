@@ -14,6 +14,7 @@ local key = require("orrery.run.key")
 local last = require("orrery.run.last")
 local locks = lazy("orrery.run.locks")
 local memo = lazy("orrery.run.memo")
+local meter = lazy("orrery.run.meter")
 local outcome = require("orrery.run.outcome")
 local recorded = lazy("orrery.run.recorded")
 local still = require("orrery.run.still")
@@ -154,7 +155,7 @@ local function remember(run, step, job, result, came)
   if other then return nil, other .. " was there before it ran" end
   local set = jobs.dynamic(step) and (came.set or {}) or nil
   local record = { exit = result.exit, value = result.value, stdout = result.stdout,
-    stderr = result.stderr, outputs = came.facts, seconds = result.seconds,
+    stderr = result.stderr, outputs = came.facts, seconds = result.seconds, usage = result.usage,
     manifest = job.manifest, digest = result.digest, set = came.set }
   local full, bad = memo.store(run, step, job.base, set, record,
     { ttl = job.ttl or job.kind.ttl, store = job.store })
@@ -268,9 +269,7 @@ function attempt.run(run, step, job)
   if run.secrets and not OUTER[step.kind] then run.secrets:fill(run, job) end
   local reasons = why.of(run, step, job)
   local reason = why.line(reasons, step.id)
-  if run.budget and not OUTER[step.kind] then
-    run.budget:launch(step, run.budget.limited and run.history:expects(step))
-  end
+  local loan <close> = not OUTER[step.kind] and meter.launch(run, step, job) or nil
   run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
     tty = step.tty or nil, cmd = job.prepared.shown, reason = reason,
     why = why.listed(reasons) })
@@ -279,6 +278,7 @@ function attempt.run(run, step, job)
   local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
   local came = execute(run, step, job)
   if run.secrets then unveil(run, step, came) end
+  meter.called(run, step, job, came, loan)
   came.began = began
   still.over(run)
   settle(run, step, job, came)

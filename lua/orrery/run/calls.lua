@@ -8,10 +8,11 @@ Calls.__index = Calls
 --- The calls of a run; `past` are those of the runs it resumes.
 ---@param past? table<string, table<integer, function>> key → occurrence → reads the result
 ---@param questions? orrery.Questions what these asked people, and what was decided
+---@param used? orrery.Usage what their agents used
 ---@return orrery.Calls
-function calls.new(past, questions)
+function calls.new(past, questions, used)
   return setmetatable({ past = past or {}, seen = {}, any = past ~= nil,
-    questions = questions }, Calls)
+    questions = questions, used = used }, Calls)
 end
 
 --- Counts a call of this key.

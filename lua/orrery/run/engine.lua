@@ -181,7 +181,7 @@ local function announce_start(run)
     steps = opts.partial and opts.partial.total or #run.scheduler.linked,
     version = sys.version, argv = opts.argv or {}, wall = sys.wall(), pid = sys.pid(),
     resumed = opts.resume, targets = targets_of(opts), only = opts.only, from = opts.from,
-    args = opts.args })
+    args = opts.args, budget = opts.budget })
 end
 
 -- Which steps --affected chose, and why.
@@ -335,7 +335,7 @@ local function report(run, record)
   run.journal:emit({ ev = "run_finished", status = record.status, code = record.code,
     wall = r.wall, work = r.work, saved = r.saved, critical = r.critical, counts = r.counts,
     restarting = run.restarting and true or nil,
-    result = record.result, errors = #record.errors > 0 and record.errors or nil })
+    usage = r.usage, result = record.result, errors = #record.errors > 0 and record.errors or nil })
 end
 
 local function sync_store(run)
@@ -388,8 +388,8 @@ end
 local function main(run, chosen)
   run.scheduler = scheduler.new(run, chosen)
   run.calls = run.opts.resume and resume.calls(run.root, run.opts.resume) or calls.new()
-  run.budget = budget.new(run.opts.budget or run.workflow.budget or run.config.budget,
-    function() return run.loop:now() end)
+  run.budget = budget.new(budget.limits(run.opts.budget, run.workflow.budget, run.config.budget),
+    function() return run.loop:now() end, run.calls.used)
   check_resources(run, chosen)
   if not run.opts.exec then check_executors(run, chosen) end
   announce_start(run)

@@ -23,6 +23,7 @@ local retry = lazy("orrery.run.retry")
 local services = require("orrery.run.services")
 local sys = require("orrery.core.sys")
 local temp = require("orrery.run.temp")
+local usage = require("orrery.run.usage")
 local why = require("orrery.run.why")
 
 local exec = {}
@@ -59,7 +60,8 @@ local function use_record(run, step, job, record, full)
   job.record, job.full = record, full
   local result = outcome.result(step, job, { value = record.value, exit = record.exit,
     stdout = stdout, stderr = stderr, outputs = outcome.paths(step, record.outputs, job),
-    cached = clean and "clean" or "hit", digest = record.digest, saved = record.seconds,
+    cached = clean and "clean" or "hit", saved_usage = record.usage,
+    digest = record.digest, saved = record.seconds,
     full = (not clean or not stays) and full or nil, reason = why.made(run, record),
     seconds = outcome.seconds(sys.mono() - t0) })
   return outcome.finish(run, step, job, result, { facts = record.outputs })
@@ -176,6 +178,9 @@ local function run_attempts(run, step)
   while true do
     local job, hit, result, came = one_try(run, step, attempt, feedback)
     if hit then return hit end
+    turn.usage = usage.sum(turn.usage, result.usage)
+    local used = result.usage
+    result.usage = turn.usage
     local wait, text, taken
     if result.error then wait, text = next_try(run, step, job, came, turn) end
     if result.error and not wait then
@@ -184,7 +189,7 @@ local function run_attempts(run, step)
     end
     if not wait then return outcome.finish(run, step, job, result, came) end
     run.journal:emit({ ev = "step_retry", id = step.id, attempt = attempt,
-      class = result.error.class, message = text, delay = wait })
+      class = result.error.class, message = text, delay = wait, usage = used })
     pause(run, step, wait, attempt + 1)
     if not improve.before_retry(run, step, result.error, attempt) then
       return outcome.finish(run, step, job, result, came)

@@ -1,6 +1,7 @@
 -- What steps took in earlier runs, kept in the checkout's index: for the order of
 -- starts, for estimates, for admission by memory.
 local pack = require("orrery.core.pack")
+local usage = require("orrery.run.usage")
 
 local history = {}
 local History = {}
@@ -10,6 +11,8 @@ History.__index = History
 local MEMORY_FLOOR = 64 * 1024 * 1024
 -- A duration is written again only when it moved by this share.
 local DRIFT = 0.2
+-- How many of the last calls of an agent are remembered.
+local CALLS = 9
 
 --- The history of a workflow.
 ---@param index core.Index?
@@ -47,18 +50,58 @@ function History:memory(step)
   return r and r[2] and r[2] >= MEMORY_FLOOR and r[2] or nil
 end
 
---- What a step is expected to use of a budget.
----@param step orrery.Step
----@return { time?: number, usd?: number, tokens?: number }
-function History:expects(step)
-  local r = record(self, step)
-  return r and { time = r[1], usd = r[3], tokens = r[4] } or {}
+-- The last calls under a name: { { usd, tokens }, … }.
+local function calls(self, name)
+  local list = self.seen[name]
+  if list == nil then
+    local bytes = self.index and self.index:get(name)
+    list = bytes and pack.decode(bytes) or false
+    self.seen[name] = list
+  end
+  return list or nil
 end
 
-local function usage_of(result, old)
-  local u = result.usage
-  if not u then return old and old[3], old and old[4] end
-  return u.usd or u.cost_usd, u.tokens or (u.tokens_in or 0) + (u.tokens_out or 0)
+-- Of a step in this workflow, and of a role in any.
+local function names(self, step, role)
+  local out = { self.prefix .. step.id .. "\0used" }
+  if role then out[2] = "used:" .. role end
+  return out
+end
+
+local function median(list, at)
+  local sorted = {}
+  for i, one in ipairs(list) do sorted[i] = one[at] or 0 end
+  table.sort(sorted)
+  local mid = (#sorted + 1) // 2
+  return #sorted % 2 == 1 and sorted[mid] or (sorted[mid] + sorted[mid + 1]) / 2
+end
+
+--- What a step is expected to use of a budget: the median of its last calls, else of the last
+--- calls of its role. Without any, `calls` is nil.
+---@param step orrery.Step
+---@param role? string
+---@return { time?: number, usd?: number, tokens?: number, calls?: integer }
+function History:expects(step, role)
+  local r, list = record(self, step), nil
+  for _, name in ipairs(role and names(self, step, role) or {}) do
+    list = list or calls(self, name)
+  end
+  return { time = r and r[1] or nil, usd = list and median(list, 1), calls = list and #list,
+    tokens = list and median(list, 2) }
+end
+
+--- Takes in what a call of an agent used.
+---@param step orrery.Step
+---@param role string
+---@param u orrery.Usage
+function History:used(step, role, u)
+  if not self.index then return end
+  for _, name in ipairs(names(self, step, role)) do
+    local list = table.move(calls(self, name) or {}, 1, CALLS - 1, 2, {})
+    list[1] = { u.cost_usd or 0, usage.tokens(u) or 0 }
+    self.seen[name] = list
+    self.index:put(name, pack.encode(list))
+  end
 end
 
 --- Takes in what a step took: the mean leans towards the newest.
@@ -71,9 +114,8 @@ function History:note(step, result)
   local rss = result.rss and math.max(result.rss, old and old[2] and old[2] // 2 or 0)
     or old and old[2] or nil
   if old and math.abs(mean - old[1]) <= DRIFT * old[1] and (rss or 0) == old[2]
-    and not result.usage then return end
-  local usd, tokens = usage_of(result, old)
-  local new = { mean, rss or 0, usd, tokens }
+    then return end
+  local new = { mean, rss or 0 }
   self.seen[step.id] = new
   self.index:put(self.prefix .. step.id, pack.encode(new))
 end

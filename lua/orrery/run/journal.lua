@@ -155,9 +155,9 @@ end
 
 local function put_hits(self)
   if #self.hits == 0 then return end
-  local ids, keys = self.hits, self.keys
-  self.hits, self.keys = {}, nil
-  put(self, { ev = "hits", ids = ids, keys = keys })
+  local ids, keys, usage = self.hits, self.keys, self.saved
+  self.hits, self.keys, self.saved = {}, nil, nil
+  put(self, { ev = "hits", ids = ids, keys = keys, usage = usage })
 end
 
 --- Writes an event. The table becomes the journal's.
@@ -188,8 +188,13 @@ end
 --- Notes a clean step; neighbours fold into one event.
 ---@param id string
 ---@param full string? its full key, when that is not the one of the last time
-function Journal:hit(id, full)
+---@param usage? orrery.Usage what the agent used whose answer it is
+function Journal:hit(id, full, usage)
   self.hits[#self.hits + 1] = id
+  if usage then
+    self.saved = self.saved or {}
+    self.saved[id] = usage
+  end
   if full then
     self.keys = self.keys or {}
     self.keys[id] = full
@@ -198,7 +203,7 @@ end
 
 -- What most ends of steps do not have.
 local RARE = { "cached", "exit", "signal", "cpu", "rss", "occurrence", "digest", "reason",
-  "stdout", "stderr", "value", "error", "allowed", "usage" }
+  "stdout", "stderr", "value", "error", "allowed", "usage", "saved_usage" }
 
 --- Writes the end of a step from its result.
 ---@param step orrery.Step
@@ -259,7 +264,7 @@ function Scoped:emit(ev)
   self.base:emit(ev)
 end
 
-function Scoped:hit(id, full) self.base:hit(self.prefix .. id, full) end
+function Scoped:hit(id, full, usage) self.base:hit(self.prefix .. id, full, usage) end
 function Scoped:hide(fn) self.base:hide(fn) end
 function Scoped:flush(sync) self.base:flush(sync) end
 function Scoped:under(prefix) return self.base:under(self.prefix .. prefix) end
@@ -310,7 +315,8 @@ function journal.result(dir, ev)
     stderr = journal.text(dir, ev, "stderr"), outputs = paths, facts = ev.outputs,
     error = ev.error, key = ev.key, occurrence = ev.occurrence, digest = ev.digest,
     reason = ev.reason, seconds = ev.seconds, attempts = ev.attempts, allowed = ev.allowed,
-    usage = ev.usage, set = ev.set, set_key = ev.set_key, full = ev.full }
+    usage = ev.usage, saved_usage = ev.saved_usage,
+    set = ev.set, set_key = ev.set_key, full = ev.full }
 end
 
 return journal

@@ -75,7 +75,7 @@ end
 function outcome.finish(run, step, job, result, came)
   if run.consulted then run.consulted:step(step, job) end
   if result.cached == "clean" then
-    run.journal:hit(step.id, result.full)
+    run.journal:hit(step.id, result.full, result.saved_usage)
     return result
   end
   run.journal:emit({ ev = "step_finished", id = step.id, kind = step.kind,
@@ -86,7 +86,8 @@ function outcome.finish(run, step, job, result, came)
     reason = result.reason,
     stdout = result.stdout, stderr = result.stderr, value = result.value,
     outputs = outcome.files(came.facts), error = result.error, attempts = job.attempt,
-    allowed = result.allowed, usage = result.usage, set = came.reads, set_key = came.set_key })
+    allowed = result.allowed, usage = result.usage, saved_usage = result.saved_usage,
+    set = came.reads, set_key = came.set_key })
   return result
 end
 

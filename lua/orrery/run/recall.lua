@@ -76,7 +76,8 @@ end
 local function finish(run, step, job, came)
   local result = outcome.result(step, job, { value = came.value, exit = came.exit,
     stdout = came.stdout, stderr = came.stderr, cached = "resumed", error = came.error,
-    status = came.error and "failed" or "ok", outputs = outcome.paths(step, came.facts, job),
+    saved_usage = came.usage, status = came.error and "failed" or "ok",
+    outputs = outcome.paths(step, came.facts, job),
     digest = came.digest or outcome.digest(run, step, came.facts, came.value, job.base),
     seconds = 0 })
   if came.error then
@@ -104,7 +105,8 @@ function recall.find(run, step, job)
     local facts = recall.put_back(run, past)
     if facts then
       return finish(run, step, job, { value = past.value, exit = past.exit, facts = facts,
-        stdout = past.stdout, stderr = past.stderr, digest = past.digest })
+        stdout = past.stdout, stderr = past.stderr, digest = past.digest,
+        usage = past.usage or past.saved_usage })
     end
   end
   local came = approval.before(run, step, job, function(old) return recall.put_back(run, old) end)

@@ -43,7 +43,7 @@ function on.run_finished(r, e)
   r.code, r.status, r.result, r.seconds = e.code, e.status, e.result, e.wall
   r.errors = e.errors or {}
   r.report = { work = e.work, wall = e.wall, saved = e.saved, critical = e.critical,
-    counts = e.counts }
+    counts = e.counts, usage = e.usage }
 end
 
 --- The record of a run by id, part of one, or "last". Of one that did not end, the status is

@@ -46,7 +46,7 @@ local function pool_of(name, v, now)
   local n = amount(name, v[1])
   local per = type(v.per) == "number" and v.per or require("orrery.time").parse(v.per or "1m")
   return { name = name, capacity = n, free = n, rate = n / per, at = now, declared = true,
-    queue = heap.new() }
+    tokens = v.of == "tokens" or (v.of == nil and name == "tpm"), queue = heap.new() }
 end
 
 --- The capacities of a run: of orrery.lua, overridden by --resources.
@@ -157,13 +157,15 @@ local function serve(self, pool)
   end
 end
 
--- Serves the queue of a rate when its first can be.
+-- Serves the queue of a rate when its first can be; sooner than thought, when a call used less.
 function arm(self, pool, n)
-  if pool.armed then return end
-  pool.armed = true
+  local seconds = n / pool.rate + 0.001
+  local due = self.loop:now() + seconds
+  if pool.armed and pool.armed <= due then return end
+  pool.armed = due
   self.timers = self.timers + 1
-  self.loop:expect(self.loop.core:timer(n / pool.rate + 0.001), function()
-    pool.armed = nil
+  self.loop:expect(self.loop.core:timer(seconds), function()
+    if pool.armed == due then pool.armed = nil end
     self.timers = self.timers - 1
     local needs = serve(self, pool)
     if needs then arm(self, pool, needs - pool.free) end
@@ -182,9 +184,26 @@ local function barred(self, asks)
   end
 end
 
+-- With what each call of the step's executor takes, unless the step says it itself.
+local function with_executor(self, run, step, asks)
+  local executor = step.kind == "agent" and step.action and run.executor
+    and run:executor(step.action)
+  for name, v in sorted.pairs(executor and executor.resources or {}) do
+    local pool = self.pools[name]
+    if not pool then
+      self.unknown[name] = true
+    elseif not (asks and asks[name]) then
+      asks = asks or {}
+      asks[name] = math.min(amount(name, type(v) == "table" and v[1] or v), pool.capacity)
+    end
+  end
+  return asks
+end
+
 local function demand(self, node)
   local run, step = node.sched.run, node.unit
   local asks = step.resources and wanted(self, run, step, node.attempt) or nil
+  asks = with_executor(self, run, step, asks)
   local known = run.history and run.history:memory(step)
   if known and known > (asks and asks.mem or 0) then
     asks = asks or {}
@@ -221,6 +240,17 @@ function Resources:retry_memory()
   serve(self, self.pools.mem)
 end
 
+-- Of a rate of tokens, what was reserved and not used comes back; what was used beyond is
+-- owed: the pool may be below nothing for a while. A call that did not happen used none.
+local function correct(self, pool, node, held)
+  local used = node.tokens or node.launched and held or 0
+  if used == held then return end
+  refill(self, pool)
+  pool.free = math.min(pool.capacity, pool.free + held - used)
+  local needs = held > used and serve(self, pool)
+  if needs then arm(self, pool, needs - pool.free) end
+end
+
 --- Gives back what a node holds; those that wait are served.
 ---@param node orrery.Node
 function Resources:release(node)
@@ -228,11 +258,14 @@ function Resources:release(node)
   node.holds = nil
   for name, n in pairs(held) do
     local pool = self.pools[name]
-    if not pool.rate then
+    if pool.tokens and node.unit.kind == "agent" then
+      correct(self, pool, node, n)
+    elseif not pool.rate then
       pool.free = pool.free + n
       serve(self, pool)
     end
   end
+  node.tokens, node.launched = nil, nil
 end
 
 return resources

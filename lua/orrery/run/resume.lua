@@ -5,6 +5,7 @@ local decisions = require("orrery.run.decisions")
 local errors = require("orrery.kernel.errors")
 local journal = require("orrery.run.journal")
 local runs = require("orrery.run.runs")
+local usage = require("orrery.run.usage")
 
 local resume = {}
 
@@ -107,6 +108,17 @@ function resume.chain(root, id)
   return out
 end
 
+-- What the agents of these runs used.
+local function used_by(chain)
+  local total
+  for _, old in ipairs(chain) do
+    for _, ev in ipairs(old.events) do
+      if ev.ev == "agent_call" then total = usage.sum(total, ev.usage) end
+    end
+  end
+  return total
+end
+
 --- The calls of a run and of those it resumed, for a run that goes on with them.
 ---@param root string
 ---@param id string
@@ -114,8 +126,9 @@ end
 function resume.calls(root, id)
   local past = {}
   local questions = { asked = {}, decided = {}, steps = {} }
-  for _, old in ipairs(resume.chain(root, id)) do take(past, questions, old) end
-  return calls.new(past, questions)
+  local chain = resume.chain(root, id)
+  for _, old in ipairs(chain) do take(past, questions, old) end
+  return calls.new(past, questions, used_by(chain))
 end
 
 return resume

@@ -274,7 +274,6 @@ local function unit_done(task)
     result = raised(self, node, errors.new("internal", "its kind returned no result"))
   end
   if node.kind == "step" and not result.cached and not node.perform then
-    if self.run.budget then self.run.budget:spend(result.usage) end
     if result.ok and self.run.history then self.run.history:note(node.unit, result) end
   end
   self:finished(node, result)

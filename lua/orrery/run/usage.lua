@@ -56,4 +56,32 @@ function usage.tokens(u)
   return (u.tokens_in or 0) + (u.tokens_out or 0)
 end
 
+-- Adds to one side of a total.
+local function add(total, u, calls)
+  local sum = usage.sum(total, u) or {}
+  sum.calls = total.calls + calls
+  return sum
+end
+
+--- The total of a run's events: calls and what they used; under `saved` the same of the
+--- answers that were there already. nil until there is something to count.
+---@param total table?
+---@param ev orrery.JournalEvent
+---@return table?
+function usage.take(total, ev)
+  if ev.ev == "agent_call" then
+    local saved = total and total.saved
+    total = add(total or { calls = 0 }, ev.usage, 1)
+    total.saved = saved
+    return total
+  end
+  local kept = ev.ev == "hits" and ev.usage or ev.ev == "step_finished" and ev.saved_usage
+    and { ev.saved_usage }
+  for _, u in pairs(kept or {}) do
+    total = total or { calls = 0 }
+    total.saved = add(total.saved or { calls = 0 }, u, 1)
+  end
+  return total
+end
+
 return usage

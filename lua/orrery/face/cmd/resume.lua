@@ -1,5 +1,6 @@
 -- orrery resume [RUN]: goes on with a run that did not finish.
 local args = require("orrery.face.args")
+local budget = require("orrery.run.budget")
 local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
 local load = require("orrery.model.load")
@@ -88,6 +89,7 @@ function resume.main(c)
   local options = run.options(c, e.targets or {})
   options.config, options.resume = conf, before.id
   options.only, options.from = e.only, e.from
+  options.budget = budget.limits(options.budget, e.budget)
   if c.opts.from then options.force = repeated(wf, c.opts.from, options.force) end
   options.args = c.rest or e.args or {}
   return run.go(c, wf, options)

@@ -8,7 +8,7 @@ local document = {}
 
 local fields = { "id", "kind", "group", "status", "cached", "why", "cause", "exit", "signal",
   "seconds", "cpu", "rss", "attempts", "allowed", "reason", "key", "digest", "value", "outputs",
-  "error" }
+  "usage", "saved_usage", "error" }
 
 local function step_of(s, step)
   local out = {}
@@ -45,6 +45,7 @@ function document.of(s)
   return { v = 1, run = run.run, workflow = run.workflow, file = run.file, params = run.params,
     status = f.status or "crashed", code = f.code, result = f.result, errors = f.errors,
     seconds = f.wall, work = f.work, saved = f.saved, critical = f.critical, counts = s.counts,
+    usage = s.usage,
     steps = steps, failed = failed, messages = messages, waiting = waiting(s),
     affected = affected_of(s.affected) }
 end

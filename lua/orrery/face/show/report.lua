@@ -1,6 +1,7 @@
 -- The end of a run in words: counts, times, true savings, what failed and what to do.
 local errors = require("orrery.kernel.errors")
 local tally = require("orrery.face.show.tally")
+local usage = require("orrery.run.usage")
 local words = require("orrery.face.words")
 
 local report = {}
@@ -157,10 +158,7 @@ end
 
 local endings = { interrupted = interrupted, waiting = waiting }
 
---- The last lines of a run: counts, times, critical path.
----@param s table a tally with its run_finished
----@return string
-function report.summary(s)
+local function counts_of(s)
   local f = s.finished
   local steps = math.max(s.done, s.total)
   if steps == 0 then
@@ -180,5 +178,27 @@ function report.summary(s)
   local text = table.concat(parts, " · ")
   return endings[f.status] and endings[f.status](s) .. "\n" .. text or text
 end
+
+local function amounts(u)
+  local out = { words.count(u.calls, "agent call") }
+  local tokens = usage.tokens(u)
+  if tokens then out[2] = words.tokens(tokens) end
+  if u.cost_usd then out[#out + 1] = words.money(u.cost_usd) end
+  return table.concat(out, " · ")
+end
+
+-- What agents used, and what answers that were there already saved. Empty without agents.
+local function used(s)
+  local u = s.usage
+  if not u then return "" end
+  local saved = u.saved and "saved " .. amounts(u.saved)
+  if u.calls == 0 then return saved and "\n" .. saved or "" end
+  return "\n" .. amounts(u) .. (saved and " (" .. saved .. ")" or "")
+end
+
+--- The last lines of a run: counts, times, critical path, what agents used.
+---@param s table a tally with its run_finished
+---@return string
+function report.summary(s) return counts_of(s) .. used(s) end
 
 return report

@@ -1,6 +1,8 @@
 -- A run as its events so far: what every display and report is folded from. The same fold
 -- reads a finished run's journal. It keeps no text of steps that went well, and of clean
 -- steps no more than their number: there may be a hundred thousand.
+local usage = require("orrery.run.usage")
+
 local tally = {}
 
 --- An empty state.
@@ -85,7 +87,7 @@ function on.step_started(s, e)
 end
 
 local small = { "status", "cached", "exit", "signal", "seconds", "cpu", "rss", "key", "digest",
-  "reason", "error", "attempts", "allowed", "value", "outputs" }
+  "reason", "error", "attempts", "allowed", "value", "outputs", "usage", "saved_usage" }
 
 function on.step_finished(s, e)
   local step = step_of(s, e.id)
@@ -100,6 +102,7 @@ function on.step_finished(s, e)
     step.stdout, step.stderr = e.stdout, e.stderr
     step.stdout_log, step.stderr_log = e.stdout_log, e.stderr_log
   end
+  if e.saved_usage then s.usage = usage.take(s.usage, e) end
   finish(s, step)
 end
 
@@ -124,6 +127,7 @@ function on.approval_decided(s, e) s.questions[e.id] = nil end
 function on.hits(s, e)
   s.clean[#s.clean + 1] = e.ids
   s.counts.clean = s.counts.clean + #e.ids
+  if e.usage then s.usage = usage.take(s.usage, e) end
   s.done = s.done + #e.ids
 end
 
@@ -131,6 +135,8 @@ function on.group_finished(s, e)
   s.groups[#s.groups + 1] = e
   fan(s, e.id)
 end
+
+function on.agent_call(s, e) s.usage = usage.take(s.usage, e) end
 
 function on.artifact(s, e) s.artifacts[#s.artifacts + 1] = e end
 function on.affected(s, e) s.affected = e end
