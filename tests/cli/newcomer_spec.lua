@@ -77,3 +77,23 @@ describe("a name that is not there", function()
   it("near another gets that one", run { files = workflow [[o.step "links" { run = "true" }]],
     args = "run w lniks", code = 2, stderr = "did you mean 'links'?" })
 end)
+
+describe("what a body is given from outside", function()
+  it("is data in with, templates and all, and a name in inputs", run {
+    files = { ["workflows/w.lua"] = [==[
+local o, fs = require("orrery"), require("orrery.fs")
+return o.workflow "w" {
+  params = { x = "rendered" },
+  body = function(w)
+    return w:parallel("read", fs.glob("in/*"), function(path)
+      return w:call(function(ctx) return ctx.with.text .. #ctx.inputs end,
+        { with = { path = path, text = fs.read(path) }, inputs = { "{{with.path}}" } }).value
+    end, { limit = 1 }).values
+  end,
+}
+]==], ["in/a*"] = "{{params.x}}", ["in/ab"] = "{{results.no}}", ["in/{{params.x}}"] = "{{params.x|y}}" },
+    args = "run w --json", stdout = { "{{params.x}}1", "{{results.no}}1", "{{params.x|y}}1" },
+    again = { args = "run w", stdout = "6 steps: everything up to date",
+      again = { files = { ["in/ab"] = "else" }, args = "run w", stdout = { "4 up to date, 2 ran",
+        "read[in/ab]", "!read[in/a*]" } } } })
+end)

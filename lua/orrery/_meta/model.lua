@@ -88,6 +88,7 @@
 ---@field temp? boolean
 ---@field env orrery.EnvSpec              merged over the workflow's
 ---@field with? table
+---@field verbatim? boolean               its with is data already, of a body: no templates in it
 ---@field prompt? string
 ---@field model? string
 ---@field returns? table|string

@@ -102,6 +102,7 @@ local function new_step(own, id, given, fields, at)
   end
   if r.failed then errors.invalid(r:sorted()) end
   step.group = own.run.workflow.top
+  step.verbatim = step.with ~= nil
   return step
 end
 
@@ -110,12 +111,22 @@ local function announce(own, scope, node)
     needs = { scope.last } })
 end
 
+-- Was there anything in a scope that really ran? A group says it by its members.
+local function note_work(scope, result)
+  if not result.results then
+    scope.ran, scope.served = scope.ran or not result.cached, true
+    return
+  end
+  for _, r in ipairs(result.results) do note_work(scope, r) end
+end
+
 -- Waits for a unit this scope started.
 local function await(own, scope, node)
   scope.running[node] = true
   local result = own.sched:wait(node)
   scope.running[node] = nil
   scope.last = node.id
+  note_work(scope, result)
   return result
 end
 
@@ -214,7 +225,8 @@ local function perform_item(own, node)
   local result
   if not ok and approval.is_waiting(value) then return approval.waits(own.run, item, value) end
   if ok then
-    result = { ok = true, status = "ok", value = value, outputs = {}, attempts = 1 }
+    result = { ok = true, status = "ok", value = value, outputs = {}, attempts = 1,
+      cached = scope.served and not scope.ran and "clean" or nil }
   else
     result = results.failure(value, errors.is(value) and value.class or nil)
   end

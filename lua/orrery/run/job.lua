@@ -68,6 +68,7 @@ function job.prepare(run, step, attempt, feedback)
   ctx.secrets = secrets.marks
   local list, keyed, vars, hidden = environ.of(run, step, ctx, pure)
   ctx.secrets, ctx.env = secrets.refusing, vars
+  if step.verbatim then ctx.with = step.with end
   local per_spec, files, empty = inputs.expand(run, step, ctx)
   local outputs = inputs.outputs(step, ctx)
   local rel_cwd = step.cwd and template.render(step.cwd, ctx, "text")
@@ -77,7 +78,7 @@ function job.prepare(run, step, attempt, feedback)
     ctx.inputs = context.named(seen_from(rel_cwd, per_spec), step.input_names)
     ctx.outputs = context.named(seen_from(rel_cwd, paths_of(outputs)), step.output_names)
   end
-  if step.with then ctx.with = template.deep(step.with, ctx) end
+  if step.with and not step.verbatim then ctx.with = template.deep(step.with, ctx) end
   local cwd = rel_cwd and fs.normal(run.root .. "/" .. rel_cwd) or run.root
   local j = { ctx = ctx, pure = pure, why = why, env = list, keyed = keyed, vars = vars,
     hidden = hidden, files = files, empty = empty, outputs = outputs,

@@ -33,7 +33,9 @@ end
 function uses.of(step, by_id)
   local found, named = {}, {}
   for _, id in ipairs(step.needs) do in_unit(by_id[id], found) end
-  in_text(step.fields, named, 0)
+  for name, v in next, step.fields do
+    if name ~= "with" or not step.verbatim then in_text(v, named, 0) end
+  end
   in_text(step.env and step.env.set, named, 0)
   for id in pairs(named) do in_unit(by_id[id], found) end
   found[step.id] = nil

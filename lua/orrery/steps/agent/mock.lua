@@ -20,9 +20,18 @@ local function raise_scores(v, minimum)
   if v.overall_score == nil and v.score == nil then v.overall_score = minimum end
 end
 
+-- Fields of these names get what the agent was told.
+local function known_to(doc)
+  local out = {}
+  for _, told in ipairs { doc.params, doc.with or {} } do
+    for k, v in pairs(told) do out[k] = v end
+  end
+  return out
+end
+
 local function json_for(doc, o)
   local schema = schema_of(o.schema)
-  local v = schema and sample.of(schema, doc.params)
+  local v = schema and sample.of(schema, known_to(doc))
     or { step = doc.step, role = doc.role, name = o.name }
   local minimum = doc.gate and doc.gate.minimum_score
   if minimum and o.primary and type(v) == "table" then raise_scores(v, minimum) end
@@ -39,6 +48,20 @@ function mock.text(doc, o)
     doc.role)
 end
 
+-- The value: what the schema asks for; a text where nothing else is asked for.
+local function value_of(doc)
+  local returns = schema_of(doc.returns)
+  if returns then return sample.of(returns, known_to(doc)) end
+  if #doc.outputs == 0 then return ("made up by the mock agent for %s"):format(doc.step) end
+end
+
+local function line_of(doc)
+  local names = {}
+  for i, o in ipairs(doc.outputs) do names[i] = o.name end
+  return ("mock %s: %s\n"):format(doc.role, #names > 0 and "wrote " .. table.concat(names, ", ")
+    or "answered, and knows nothing")
+end
+
 --- Plays a step.
 ---@param _ orrery.Run
 ---@param doc table the request
@@ -53,9 +76,7 @@ function mock.perform(_, doc)
         message = why.message } }
     end
   end
-  local returns = schema_of(doc.returns)
-  return { exit = 0, value = returns and sample.of(returns, doc.params), stderr = "",
-    stdout = ("mock %s: %d outputs\n"):format(doc.role, #doc.outputs) }
+  return { exit = 0, value = value_of(doc), stderr = "", stdout = line_of(doc) }
 end
 
 return mock

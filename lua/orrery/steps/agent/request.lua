@@ -8,13 +8,14 @@ local request = {}
 
 local ids = { "workflow_id", "plan_id" }
 
---- The params that a step reads: those among its inputs, and the ids of the workflow.
+--- The params that a step of the dialect reads: those among its inputs, and the ids of the
+--- workflow. A native step is told what it is given: its prompt and `with`.
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@return table<string, any>
 function request.params(run, step)
-  if not step.agent_io then return run.values end
   local out = {}
+  if not step.agent_io then return out end
   for _, name in ipairs(ids) do out[name] = run.values[name] end
   for _, one in ipairs(step.agent_io.inputs) do
     if one.param then out[one.param] = one.value end
