@@ -145,4 +145,22 @@ describe("index digests", function()
     assert.is_nil(digest)
     assert.are.equal("ENOENT", err.code)
   end)
+
+  it("takes paths from a root, and says which of them changed", function()
+    for _, name in ipairs({ "a", "b" }) do assert(fs.write_atomic(dir .. "/" .. name, name)) end
+    local digests = ix:digests({ "a", dir .. "/b", "none" }, 0, dir)
+    assert.are.same({ hash.sha256("a"), hash.sha256("b"), false }, digests)
+    local facts = {}
+    for i, d in ipairs(digests) do facts[i] = { "name", d } end
+    local paths = { "a", "b", "none" }
+    assert.is_nil(ix:changed(paths, facts, dir))
+    assert(fs.write_atomic(dir .. "/none", "now"))
+    assert.are.equal(3, ix:changed(paths, facts, dir))
+    assert(fs.write_atomic(dir .. "/b", "c"))
+    assert.are.equal(2, ix:changed(paths, facts, dir))
+    assert(fs.remove(dir .. "/a"))
+    assert.are.equal(1, ix:changed(paths, facts, dir))
+    assert.has_error(function() ix:changed(paths, {}, dir) end)
+    assert.has_error(function() ix:digests({ ("x"):rep(5000) }, 0, dir) end)
+  end)
 end)

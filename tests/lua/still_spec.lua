@@ -5,9 +5,10 @@ local still = require("orrery.run.still")
 local function new_run(contents)
   local run = { root = "/r", still = still.new(), asked = {} }
   run.index = {
-    digests = function(_, paths)
+    digests = function(_, paths, _, root)
       local digests, modes = {}, {}
       for i, p in ipairs(paths) do
+        if p:sub(1, 1) ~= "/" then p = root .. "/" .. p end
         run.asked[#run.asked + 1] = p
         digests[i], modes[i] = contents[p] or false, contents[p] and 493 or false
       end

@@ -301,7 +301,8 @@
 ---@field put fun(self, key: string, bytes: string)     in memory until flush
 ---@field del fun(self, key: string)
 ---@field digest fun(self, path: string): string?, core.FileFact|orrery.Err   remembered by dev, inode, size, mtime, ctime with git's racy rule; links by target, directories refused
----@field digests fun(self, paths: string[], threads?: integer): (string|false)[], (integer|false)[]   digests, modes
+---@field digests fun(self, paths: string[], threads?: integer, root?: string): (string|false)[], (integer|false)[]   digests, modes; root: where paths begin that are not absolute
+---@field changed fun(self, paths: string[], facts: { [2]: string|false }[], root?: string): integer?   the first path that has another digest now, links by their target's name; nil: none
 ---@field forget fun(self, path: string)
 ---@field flush fun(self): true?, orrery.Err?           appends what changed; compacts when the tail outgrew the snapshot
 ---@field close fun(self)

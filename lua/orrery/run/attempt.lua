@@ -106,16 +106,22 @@ local function touched(run, path, began)
   return st and st.type == "file" and st.ctime >= began
 end
 
+-- Can other files have become inputs meanwhile? Not when each is named by itself.
+local function may_grow(job)
+  for _, v in ipairs(job.per_spec) do
+    if type(v) == "table" then return true end
+  end
+  return false
+end
+
 -- Inputs that are not what they were when the key was made.
 local function moved(run, step, job, set, began)
   local own = {}
   for _, o in ipairs(job.outputs) do own[artifacts.anywhere(run, o.path)] = true end
-  local was = {}
-  for _, f in ipairs(job.manifest.inputs or {}) do was[f[1]] = f end
-  for _, f in ipairs(inputs.facts(run, job.files)) do
-    if not own[f[1]] and was[f[1]][2] ~= f[2] then return f[1] end
-  end
-  local appeared = unlike(job.files, select(2, inputs.expand(run, step, job.ctx)))
+  local changed = inputs.changed(run, job.files, job.manifest.inputs, own)
+  if changed then return changed end
+  local appeared = may_grow(job)
+    and unlike(job.files, select(2, inputs.expand(run, step, job.ctx)))
   if appeared then return appeared end
   for _, p in ipairs(set and set.files or {}) do
     if touched(run, p, began) then return p end

@@ -69,7 +69,16 @@ function inputs.owner(run, path)
   end
 end
 
+-- Neither a template nor the mark of a run's directory.
+local function is_plain(specs)
+  for i = 1, #specs do
+    if specs[i].path:find("[{<]") then return false end
+  end
+  return true
+end
+
 local function render_specs(specs, ctx)
+  if is_plain(specs) then return specs end
   local out = {}
   for _, spec in ipairs(specs) do
     local v = template.render(spec.path, ctx, "value")
@@ -156,7 +165,25 @@ local function kind_of(run, spec)
 end
 
 -- Globs of one name are expanded together, so that a later "!x" takes from an earlier "**".
+-- Only files that are there, each named by itself? Then they are looked at all at once.
+local function all_files(run, specs)
+  local paths = {}
+  for i = 1, #specs do
+    local spec = specs[i]
+    if spec.glob or spec.dir or spec.exclude then return nil end
+    paths[i] = spec.path
+  end
+  if run.overlay then return nil end
+  local facts = inputs.facts(run, paths)
+  for i = 1, #facts do
+    if not facts[i][2] then return nil end
+  end
+  return paths
+end
+
 local function expand_all(run, step, specs)
+  local paths = all_files(run, specs)
+  if paths then return paths, {} end
   local per_spec, patterns, at = {}, {}, {}
   for i, spec in ipairs(specs) do
     local kind = spec.exclude and "exclude" or kind_of(run, spec)
@@ -240,19 +267,21 @@ local LINK_MODE = 511
 
 -- Looks at the files whose facts are missing.
 local function look(run, files, missing, facts)
-  local full = {}
-  for j, i in ipairs(missing) do
-    local p = files[i]
-    full[j] = p:sub(1, 1) == "/" and p or run.root .. "/" .. p
+  local paths = files
+  if #missing < #files then
+    paths = {}
+    for j = 1, #missing do paths[j] = files[missing[j]] end
   end
-  local digests, modes = run.index:digests(full)
-  for j, i in ipairs(missing) do
-    local d, mode = digests[j], modes[j]
+  local digests, modes = run.index:digests(paths, 0, run.root)
+  local plain = run.overlay == nil
+  for j = 1, #missing do
+    local p, d, mode = paths[j], digests[j], modes[j]
     if mode == LINK_MODE then
-      local st = fs.lstat(full[j])
-      if st and st.type == "link" then d, mode = links.fact(run.index, full[j]) end
+      local full = p:sub(1, 1) == "/" and p or run.root .. "/" .. p
+      local st = fs.lstat(full)
+      if st and st.type == "link" then d, mode = links.fact(run.index, full) end
     end
-    facts[i] = fact_of(run, files[i], d, mode)
+    facts[missing[j]] = plain and d and still.put(run, p, d, mode) or fact_of(run, p, d, mode)
   end
 end
 
@@ -262,8 +291,10 @@ end
 ---@return table[] facts in the order of files; to be read only
 function inputs.facts(run, files)
   local facts, missing = {}, nil
-  for i, p in ipairs(files) do
-    local fact = not (run.overlay and run.overlay[p]) and still.get(run, p) or nil
+  local overlay = run.overlay
+  for i = 1, #files do
+    local p = files[i]
+    local fact = not (overlay and overlay[p]) and still.get(run, p) or nil
     facts[i] = fact or false
     if not fact then
       missing = missing or {}
@@ -272,6 +303,20 @@ function inputs.facts(run, files)
   end
   if missing then look(run, files, missing, facts) end
   return facts
+end
+
+--- Which of some files is not what its fact says, looking again? nil: none.
+---@param run orrery.Run
+---@param files string[]
+---@param facts table[] of inputs.facts, in the same order
+---@param skip table<string, boolean> paths that may differ
+---@return string?
+function inputs.changed(run, files, facts, skip)
+  -- Links and files that are put back later have facts of their own kind.
+  if #files == 0 or not run.index:changed(files, facts, run.root) then return nil end
+  for i, now in ipairs(inputs.facts(run, files)) do
+    if now[2] ~= facts[i][2] and not skip[now[1]] then return now[1] end
+  end
 end
 
 return inputs

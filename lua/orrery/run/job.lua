@@ -81,7 +81,7 @@ function job.prepare(run, step, attempt, feedback)
   if step.with and not step.verbatim then ctx.with = template.deep(step.with, ctx) end
   local cwd = rel_cwd and fs.normal(run.root .. "/" .. rel_cwd) or run.root
   local j = { ctx = ctx, pure = pure, why = why, env = list, keyed = keyed, vars = vars,
-    hidden = hidden, files = files, empty = empty, outputs = outputs,
+    hidden = hidden, files = files, per_spec = per_spec, empty = empty, outputs = outputs,
     named = from_root, cwd = cwd, rel_cwd = rel_cwd,
     attempt = attempt, timeout = seconds_of(step.timeout, ctx),
     depfile = step.depfile and template.render(step.depfile, ctx, "text") }

@@ -93,15 +93,4 @@ function last.failed(run, step, message, manifest)
   write(run, step, before)
 end
 
---- The full key a step of the top of a workflow was left with here; nil when there is none.
----@param index core.Index
----@param workflow string
----@param id string
----@return string?
-function last.full(index, workflow, id)
-  local bytes = index:get("last:" .. workflow .. "\0" .. id)
-  local known = bytes and pack.decode(bytes)
-  return known and known.full or nil
-end
-
 return last

@@ -11,16 +11,20 @@ local fs = require("orrery.core.fs")
 
 local still = {}
 
+-- Facts keep their tables when a later look finds the same: 'seen' says in which standstill
+-- each was seen last, 'now' which one this is.
 --- A fresh memory, for run.still; nested runs share it.
----@return { facts: table<string, table>, dirs: table<string, boolean>, careful: boolean }
-function still.new() return { facts = {}, dirs = {}, careful = false } end
+---@return { facts: table<string, table>, seen: table<string, integer>, now: integer,
+---  dirs: table<string, boolean>, careful: boolean }
+function still.new() return { facts = {}, seen = {}, now = 1, dirs = {}, careful = false } end
 
 --- Forgets everything: the loop is about to wait, or what changed has no name.
 ---@param run orrery.Run
 function still.over(run)
   local known = run.still
-  if known and next(known.facts) then known.facts = {} end
-  if known and next(known.dirs) then known.dirs = {} end
+  if not known then return end
+  known.now = known.now + 1
+  if next(known.dirs) then known.dirs = {} end
 end
 
 local function dir_of(path) return path:match("^(.*)/[^/]*$") or "" end
@@ -45,12 +49,13 @@ function still.forget(run, path)
   local known = run.still
   if not known then return end
   if not known.careful then
-    known.careful, known.facts = true, {}
+    known.careful = true
+    known.now = known.now + 1
   end
   if is_plain(known, run.root, dir_of(path)) then
-    known.facts[path] = nil
+    known.seen[path] = nil
   else
-    known.facts = {} -- whatever its other names are
+    known.now = known.now + 1 -- whatever its other names are
   end
 end
 
@@ -60,7 +65,7 @@ end
 ---@return table? fact { path, digest, executable }
 function still.get(run, path)
   local known = run.still
-  return known and known.facts[path]
+  return known and known.seen[path] == known.now and known.facts[path] or nil
 end
 
 --- Remembers what was seen; returns it as a fact. Not of artifacts, which bodies write.
@@ -70,11 +75,14 @@ end
 ---@param mode integer?
 ---@return table fact
 function still.put(run, path, digest, mode)
-  local fact = { artifacts.anywhere(run, path), digest, mode and mode & 64 ~= 0 }
-  local known = run.still
+  local known, executable = run.still, mode and mode & 64 ~= 0
+  local fact = known and known.facts[path]
+  if not fact or fact[2] ~= digest or fact[3] ~= executable then
+    fact = { artifacts.anywhere(run, path), digest, executable }
+  end
   if known and not artifacts.holds(path)
     and (not known.careful or is_plain(known, run.root, dir_of(path))) then
-    known.facts[path] = fact
+    known.facts[path], known.seen[path] = fact, known.now
   end
   return fact
 end
