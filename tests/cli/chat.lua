@@ -76,7 +76,7 @@ function chat.test(t)
   files["orrery.lua.in"] = ("return { agents = { %s }%s }\n"):format(t.agents, t.config or "")
   local lines = { runs.SHELL, ("%s srv & chat=$!"):format(cli.quote(SERVER)),
     "trap 'kill $chat 2>/dev/null' EXIT", "await srv/port",
-    'sed "s#URL#http://127.0.0.1:$(cat srv/port)/v1#" orrery.lua.in > orrery.lua',
+    'sed "s#URL#http://127.0.0.1:$(cat srv/port)/v1#g" orrery.lua.in > orrery.lua',
     t.shell or ('"$orrery" ' .. t.args) }
   t.env = t.env or { KEY = "sk-very-secret-1" }
   t.files, t.shell, t.args = files, table.concat(lines, "\n"), nil

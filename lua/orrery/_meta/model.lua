@@ -126,7 +126,7 @@
 ---@class orrery.Retry
 ---@field attempts integer                all tries
 ---@field delay number                    seconds
----@field backoff number
+---@field backoff number|"linear"      a factor from wait to wait
 ---@field max_delay number
 ---@field jitter boolean
 ---@field on? string[]                    "exit:75" "signal" "timeout" "match:TEXT" "schema" "rate_limit"
@@ -485,6 +485,7 @@
 ---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written
 ---| { ev: "step_retry", id: string, attempt: integer, class: string, message: string, delay: number, usage?: orrery.Usage }
 ---| { ev: "agent_call", id: string, attempt: integer, role: string, status: string, usage?: orrery.Usage }   one answer, or none: status "ok" or the class of its failure
+---| { ev: "circuit", agent: string, state: "open"|"half"|"closed", failures?: integer, seconds?: number }
 ---| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, full?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string, mode: integer, link?: string }[], set?: table, set_key?: string, error?: table, attempts: integer, allowed?: boolean, usage?: orrery.Usage, saved_usage?: orrery.Usage }
 ---| { ev: "step_skipped", id: string, why: "when"|"failed"|"stopped"|"filtered"|"waiting", cause?: string }
 ---| { ev: "approval_asked", id: string, kind: string, key: string, question: string, show?: string[], purpose: "answer"|"result"|"retry", wall: number, ends?: number, occurrence?: integer, value?: any, outputs?: table[], stdout?: string, stderr?: string }   wall: first asked; with purpose "result" what was made and waits

@@ -59,6 +59,8 @@ local function retry_on(self, list)
   return on
 end
 
+local backoffs = { exponential = 2, linear = "linear", constant = 1, fixed = 1 }
+
 local function retry_of(self, e)
   local src = self.src
   local common = src:map(self.value, "retry_config")
@@ -67,7 +69,7 @@ local function retry_of(self, e)
   if common then
     out.attempts = math.tointeger(src:get(common, "max_attempts")) or 1
     out.delay = (tonumber(src:get(common, "initial_delay_ms")) or 0) / 1000
-    out.backoff = src:text(common, "backoff_strategy") == "exponential" and 2 or 1
+    out.backoff = backoffs[src:text(common, "backoff_strategy") or "constant"] or 1
     out.on = retry_on(self, src:list(common, "retryable_errors"))
   end
   if e.retry and e.retry.attempts then out.attempts = e.retry.attempts end

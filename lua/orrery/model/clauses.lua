@@ -70,8 +70,19 @@ local function retry_word(word, say)
   end
 end
 
-local retry_spec = { attempts = "integer", delay = "number|string", backoff = "number",
+local retry_spec = { attempts = "integer", delay = "number|string", backoff = "number|string",
   max_delay = "number|string", jitter = "boolean", on = "list|string" }
+
+local backoffs = { constant = 1, linear = "linear", exponential = 2 }
+
+local function backoff_of(v, say)
+  if v == nil then return 2 end
+  local known = type(v) == "number" and v or backoffs[v]
+  if known then return known end
+  say(("retry.backoff '%s' is not known"):format(v), nearest.hint(v, backoffs)
+    or "it is constant, linear, exponential, or a factor such as 2")
+  return 2
+end
 
 --- retry = { attempts, delay, backoff, max_delay, jitter, on }: seconds, all filled in.
 ---@param v any
@@ -94,7 +105,7 @@ function clauses.retry(v, say)
   for _, word in ipairs(on or {}) do retry_word(word, say) end
   return { attempts = t.attempts or 1, on = on, jitter = t.jitter or false,
     delay = clauses.duration("retry.delay", t.delay, say) or 1,
-    backoff = t.backoff or 2,
+    backoff = backoff_of(t.backoff, say),
     max_delay = clauses.duration("retry.max_delay", t.max_delay, say) or 60 }
 end
 

@@ -73,15 +73,13 @@ local function http_of(what, v, say)
 end
 
 local function circuit_of(what, v, say)
-  if v == nil then v = {} end
+  if v == nil or v == true then return nil end
   if v == false then return false end
-  if v == true then v = {} end
   local t = clauses.fields(what, v, { failures = "integer", open = "number|string",
     wait = "boolean" }, say)
   if t.failures and t.failures < 1 then say(what .. ".failures is at least 1") end
-  if t.wait == nil then t.wait = true end
-  return { failures = t.failures or 5, wait = t.wait,
-    open = clauses.duration(what .. ".open", t.open, say) or 30 }
+  t.open = clauses.duration(what .. ".open", t.open, say)
+  return t
 end
 
 local function words_of(v)
@@ -90,7 +88,7 @@ end
 
 local function one(role, v, say)
   local what = ("agents['%s']"):format(role)
-  if type(v) == "string" then return { run = v, circuit = circuit_of(what, nil, say) } end
+  if type(v) == "string" then return { run = v } end
   if type(v) ~= "table" then
     return say(what .. " is no executor", "write { run = { \"cmd\" } } or { http = { … } }")
   end

@@ -241,6 +241,14 @@ local function half_made(run, step, job, began)
   return out
 end
 
+-- An attempt that its kind does not let happen now.
+local function barred(step, job, err)
+  err.place = step.place
+  local came = { error = err, facts = {} }
+  return outcome.result(step, job, { status = "failed", error = err, outputs = {}, seconds = 0 }),
+    came
+end
+
 -- Kinds that launch nothing themselves.
 local OUTER = { workflow = true, body = true, service = true, approve = true }
 
@@ -275,6 +283,8 @@ function attempt.run(run, step, job)
   if run.secrets and not OUTER[step.kind] then run.secrets:fill(run, job) end
   local reasons = why.of(run, step, job)
   local reason = why.line(reasons, step.id)
+  local pass <close> = job.kind.enter and job.kind.enter(run, job) or nil
+  if pass and pass.error then return barred(step, job, pass.error) end
   local loan <close> = not OUTER[step.kind] and meter.launch(run, step, job) or nil
   run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
     tty = step.tty or nil, cmd = job.prepared.shown, reason = reason,
@@ -284,6 +294,7 @@ function attempt.run(run, step, job)
   local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
   local came = execute(run, step, job)
   if run.secrets then unveil(run, step, came) end
+  if pass then pass.came = { error = came.error } end
   meter.called(run, step, job, came, loan)
   came.began = began
   still.over(run)

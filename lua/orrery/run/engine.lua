@@ -90,7 +90,7 @@ local function new_run(wf, opts)
     secrets = secrets.new(),
     prefix = "", always = {}, why = {}, moved = {}, hosts = opts.services,
     watched = opts.watched,
-    still = still.new(),
+    still = still.new(), circuits = {},
   }, Run)
   if opts.partial then run.results = opts.partial.results end
   run.dotenv = Run.dotenv_of(wf)

@@ -93,19 +93,34 @@ local function feedback_from(err, before)
   return err.feedback or { err.message }
 end
 
+-- The kind may have someone else to ask, at once.
+local function other_one(run, step, job, came, turn)
+  local other = job.kind.take_over and job.kind.take_over(run, step, came)
+  if not other then return nil end
+  turn.tries = math.huge
+  return 0, ("%s; %s takes over"):format(came.error.message, other)
+end
+
+-- What could not even be tried is put off once; that counts as no try.
+local function put_off(run, step, job, came, turn)
+  local wait, text = other_one(run, step, job, came, turn)
+  if wait then return wait, text end
+  if turn.waited or not came.error.wait then return nil end
+  turn.waited = true
+  return came.error.retry_after, came.error.message
+end
+
 -- After a failure: the seconds to wait before the next try, or nil when there is none. The
 -- kind may have someone else to ask when the tries are used up.
 local function next_try(run, step, job, came, turn)
   local err = came.error
+  if err.class == "circuit" then return put_off(run, step, job, came, turn) end
   local spec = step.retry or job.prepared and job.prepared.retry
   if retry.due(spec, turn.tries, came) then
     turn.tries = turn.tries + 1
     return retry.delay(spec, turn.tries - 1, run.random, err.retry_after), err.message
   end
-  local other = job.kind.take_over and job.kind.take_over(run, step, came)
-  if not other then return nil end
-  turn.tries = math.huge
-  return 0, ("%s; %s takes over"):format(err.message, other)
+  return other_one(run, step, job, came, turn)
 end
 
 local function warn_inputs(run, step, job)

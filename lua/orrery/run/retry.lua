@@ -30,6 +30,11 @@ function retry.due(spec, attempt, outcome)
   return false
 end
 
+-- How many times the first delay the next one is: "linear", or a factor from try to try.
+local function growth(backoff, attempt)
+  return backoff == "linear" and attempt or backoff ^ (attempt - 1)
+end
+
 --- Seconds to wait before the next try.
 ---@param spec orrery.Retry
 ---@param attempt integer the try that failed, from 1
@@ -38,7 +43,7 @@ end
 ---@return number
 ---@usage retry.delay({ delay = 1, backoff = 2, max_delay = 60 }, 3) --> 4
 function retry.delay(spec, attempt, random, asked)
-  local d = (spec.delay or 0) * (spec.backoff or 1) ^ (attempt - 1)
+  local d = (spec.delay or 0) * growth(spec.backoff or 1, attempt)
   if spec.max_delay and d > spec.max_delay then d = spec.max_delay end
   if spec.jitter then d = d * (0.5 + 0.5 * (random or math.random)()) end
   if asked and asked > d then d = asked end

@@ -3,6 +3,7 @@
 -- document as the last line of its standard output.
 local answer = require("orrery.steps.agent.answer")
 local artifacts = require("orrery.run.artifacts")
+local circuit = require("orrery.run.circuit")
 local command = require("orrery.steps.run")
 local executors = require("orrery.run.executors")
 local fs = require("orrery.core.fs")
@@ -20,7 +21,8 @@ local agent = {}
 
 -- Who plays: the role, or one of its fallbacks after take_over.
 local function role_now(run, step)
-  return run.turns and run.turns[step.id] and run.turns[step.id].role or step.action
+  local turn = run.turns and run.turns[run.prefix .. step.id]
+  return turn and turn.role or step.action
 end
 
 local function schema_digests(run, agent_io)
@@ -130,7 +132,28 @@ function agent.execute(run, step, prepared, job)
   return came
 end
 
+--- May it be asked now? See run.circuit.
+---@param run orrery.Run
+---@param job table
+---@return table pass
+function agent.enter(run, job)
+  return circuit.enter(run, job.prepared.role, job.prepared.executor.circuit)
+end
+
 local final = { cancelled = true, budget = true, approval = true }
+
+-- Who may take over: what the workflow says, else what the executor does; nobody twice.
+local function fallbacks(run, step)
+  local executor = executors.find(run, step.action)
+  local out, seen = {}, { [step.action] = true }
+  local list = step.agent_io and step.agent_io.fallback or executor and executor.fallback
+  for _, role in ipairs(list or {}) do
+    if not seen[role] then
+      seen[role], out[#out + 1] = true, role
+    end
+  end
+  return out
+end
 
 --- Names who tries next when the tries of an agent are used up: the next of its fallbacks,
 --- each of them once. nil: nobody.
@@ -139,11 +162,12 @@ local final = { cancelled = true, budget = true, approval = true }
 ---@param came table
 ---@return string?
 function agent.take_over(run, step, came)
-  local list = step.agent_io and step.agent_io.fallback
-  if not list or final[came.error.class] then return nil end
+  if final[came.error.class] then return nil end
+  local id = run.prefix .. step.id
   run.turns = run.turns or {}
-  local turn = run.turns[step.id] or { at = 0 }
-  run.turns[step.id] = turn
+  local turn = run.turns[id] or { at = 0, list = fallbacks(run, step) }
+  run.turns[id] = turn
+  local list = turn.list
   repeat
     turn.at = turn.at + 1
     turn.role = list[turn.at]

@@ -124,6 +124,15 @@ function on.step_retry(self, e)
     e.delay and e.delay > 0 and "in " .. words.seconds(e.delay) or "at once"))
 end
 
+local circuits = { open = "%s could not be reached %d times in a row; it is not asked for %s",
+  half = "%s is asked again", closed = "%s can be reached again" }
+
+function on.circuit(self, e)
+  if self.how == "quiet" then return end
+  local text = circuits[e.state]:format(e.agent, e.failures, words.seconds(e.seconds or 0))
+  write(self, ("%s %s\n"):format(self.paint("yellow", ("%-10s"):format("circuit")), text))
+end
+
 local function message_line(self, e)
   local p = e.place
   local where = p and p.file and (p.line and ("%s:%d: "):format(p.file, p.line) or p.file .. ": ")
