@@ -50,6 +50,7 @@ end
 ---@param what string
 ---@param entries table[]
 ---@param opts? { rounds?: integer, per?: integer, unit?: string, goals?: table }
+---@return table[] rows of the entries
 function Bench:race(what, entries, opts)
   opts = opts or {}
   local rounds = self.quick and 1 or opts.rounds or self.rounds
@@ -67,13 +68,15 @@ function Bench:race(what, entries, opts)
     end
   end
   local scale = (opts.unit == "us" and 1e6 or 1e3) / (opts.per or 1)
-  local first
+  local rows, first = {}, nil
   for i, e in ipairs(entries) do
     for k, v in ipairs(times[i]) do times[i][k] = v * scale end
     local r = row(self, what, e[1], times[i], { unit = opts.unit or "ms", rss = median(rss[i]),
       goal = opts.goals and opts.goals[e[1]] })
     if first then r.ratio = first.median / r.median else first = r end
+    rows[i] = r
   end
+  return rows
 end
 
 --- Times a function that does n things; the median of several rounds, in the unit a thing.

@@ -7,8 +7,9 @@ local json = require("orrery.core.json")
 local proc = require("proc")
 local sys = require("orrery.core.sys")
 
-local ORDER = { "startup", "wide", "chain", "sleep", "layers", "load", "pool", "pack", "hash",
-  "store", "registry", "git" }
+local ORDER = { "startup", "wide", "chain", "sleep", "layers", "growth", "body", "ready",
+  "switch", "greenfield", "skills", "rules", "audit", "load", "pool", "pack", "hash",
+  "store", "restore", "registry", "git" }
 
 local function fail(text)
   io.stderr:write("bench/run: " .. text .. "\n")
