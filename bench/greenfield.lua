@@ -73,7 +73,8 @@ local function workflow(list, order, burn)
     for j, id in ipairs(order(nil, list, i)) do waits[j] = ("%q"):format(id) end
     for j, id in ipairs(s.data) do reads[j] = "out/" .. id end
     table.sort(reads)
-    local spend = burn and ("%s burn.lua %d"):format(burn, s.ms) or ("sleep %.3f"):format(s.ms / 1e3)
+    local spend = burn and ("%s burn.lua %d"):format(burn, s.ms)
+      or ("sleep %.3f"):format(s.ms / 1e3)
     out[#out + 1] = ("  o.step(%q) { run = %q, after = { %s } },\n"):format(s.id,
       ("%s; { echo %s; cat %s; } | sha256sum > out/%s"):format(spend, s.id,
         #reads > 0 and table.concat(reads, " ") or "/dev/null", s.id), table.concat(waits, ", "))
