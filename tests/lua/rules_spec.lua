@@ -38,6 +38,8 @@ describe("front matter of rules", function()
     assert.are.same({ "**/*.rb", "config/**/*.yml" },
       rule('---\nglobs:\n  [\n    "*.rb",\n    "config/**/*.yml",\n  ]\n---\n').globs)
     assert.are.same({ "a/**", "**/*.py" }, rule("---\nglobs:\n  - a/\n  - '*.py'\n---\n").globs)
+    assert.are.same({ "**/*.c", "**/*.h" }, rule('---\nglobs: "*.c, *.h"\n---\n').globs)
+    assert.are.same({ "**/*.c", "**/*.h" }, rule("---\nglobs: '*.c', '*.h'\n---\n").globs)
     assert.are.same({ "**/*.{ts,tsx}", "src/*.js" },
       rule("---\nglobs: /**/*.(ts|tsx), ./src/*.js\n---\n").globs)
   end)

@@ -67,7 +67,8 @@ end
 local function globs_of(value)
   local out = {}
   if type(value) == "string" then
-    value = split(value:match("^%s*%[(.*)%]%s*$") or value)
+    local whole = value:match('^%s*"([^"]*)"%s*$') or value:match("^%s*'([^']*)'%s*$")
+    value = split(whole or value:match("^%s*%[(.*)%]%s*$") or value)
   end
   for _, item in ipairs(value) do
     for _, one in ipairs(split(unquoted(item))) do
