@@ -476,7 +476,7 @@
 --- The journal: .orrery/runs/<id>/journal.jsonl. Every line: v (1), t (seconds since the
 --- run began, 6 digits), ev, and the fields below. Large texts are in logs/<n>.
 ---@alias orrery.JournalEvent
----| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, pid: integer, resumed?: string, targets?: string[], only?: boolean, from?: string, args?: string[], budget?: table }
+---| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, pid: integer, resumed?: string, targets?: string[], only?: boolean, from?: string, args?: string[], budget?: table, agents?: table<string, string> }
 ---| { ev: "affected", base?: string, merge_base?: string, why: string, files: string[], steps: { id: string, why: string }[] }   after run_started, with --affected
 ---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
 ---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls

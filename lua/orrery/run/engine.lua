@@ -181,7 +181,8 @@ local function announce_start(run)
     steps = opts.partial and opts.partial.total or #run.scheduler.linked,
     version = sys.version, argv = opts.argv or {}, wall = sys.wall(), pid = sys.pid(),
     resumed = opts.resume, targets = targets_of(opts), only = opts.only, from = opts.from,
-    args = opts.args, budget = opts.budget })
+    args = opts.args, budget = opts.budget,
+    agents = opts.agents and next(opts.agents) and opts.agents or nil })
 end
 
 -- Which steps --affected chose, and why.

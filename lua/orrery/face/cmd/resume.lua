@@ -33,12 +33,15 @@ local function started(before)
   errors.raise("state", ("run %s has no beginning in its journal"):format(before.id))
 end
 
-local function params_of(e, c)
-  local params = {}
-  for k, v in pairs(e.params or {}) do params[k] = v end
-  for k, v in pairs(args.pairs(c.opts.param, "-p")) do params[k] = v end
-  return params
+-- What the run was given, and what is given now, which counts.
+local function over(before, now)
+  local out = {}
+  for k, v in pairs(before or {}) do out[k] = v end
+  for k, v in pairs(now) do out[k] = v end
+  return out
 end
+
+local function params_of(e, c) return over(e.params, args.pairs(c.opts.param, "-p")) end
 
 -- The file the run was of; exec has none. The run may have been carried here from another
 -- root: then it is the same file of this one.
@@ -89,6 +92,7 @@ function resume.main(c)
   local options = run.options(c, e.targets or {})
   options.config, options.resume = conf, before.id
   options.only, options.from = e.only, e.from
+  options.agents = over(e.agents, options.agents)
   options.budget = budget.limits(options.budget, e.budget)
   if c.opts.from then options.force = repeated(wf, c.opts.from, options.force) end
   options.args = c.rest or e.args or {}
