@@ -97,3 +97,34 @@ return o.workflow "w" {
       again = { files = { ["in/ab"] = "else" }, args = "run w", stdout = { "4 up to date, 2 ran",
         "read[in/ab]", "!read[in/a*]" } } } })
 end)
+
+describe("a workflow of agents that nobody executes", function()
+  local files = workflow [[
+    o.step "a" { agent = "x", prompt = "p" },
+    o.step "b" { needs = "a", run = "test -e ok" },
+    o.step "c" { needs = "b", agent = "y", prompt = "p", outputs = { "made/", "z.json" } }]]
+  files["workflows/flow.yaml"] = [[
+steps:
+  - { step: 1, agent: a, condition: nobody_knows, outputs: [x.json] }
+  - { step: 2, agent: b }
+  - { step: 3, agent: c }
+  - { step: 4, agent: d }
+  - { step: 5, agent: e }
+  - { step: 6, agent: f }
+]]
+
+  it("is told three ways, before anything else is said", run { files = files,
+    args = "run flow.yaml", code = 2, stderr = { "for the agents a, b, c, d and 2 more\n"
+      .. "  to try it without one:  --agent mock\n  to have a command do it: --agent '*=CMD', ",
+      "\n  to ask an endpoint:      agents = { [\"*\"] = { http = ", "!warning" } })
+
+  it("runs with the mock, which is remembered when it goes on", run { files = files,
+    args = "run w --agent mock -q", code = 1, stderr = "b: exit 1",
+    again = { shell = "touch ok; $orrery resume; find made; cat z.json", stdout = {
+      "3 steps: 1 up to date, 2 ran", "mock y: wrote made, z.json", "made/README.md",
+      '"role": "y"' } } })
+
+  it("may be named by its file", run { files = files, args = "run flow.yaml --agent mock",
+    stdout = "ok         2", again = { args = "run nope.yaml", code = 2,
+      stderr = "there is no file 'nope.yaml'" } })
+end)

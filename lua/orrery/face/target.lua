@@ -21,11 +21,15 @@ local function is_path(word)
   return word:find("^%.?%.?/") ~= nil or word:find("%.lua$") or word:find("%.ya?ml$")
 end
 
--- A path is from the current directory, as everywhere in a shell.
+-- A path is from the current directory, as everywhere in a shell; the name of a file that is
+-- not there is looked for among the workflows.
 local function from_path(word)
   local path = word:sub(1, 1) == "/" and word or sys.cwd() .. "/" .. word
   local fs = require("orrery.core.fs")
   path = fs.normal(path)
+  if not word:find("/", 1, true) and not fs.stat(path) then
+    path = config.root(sys.cwd()) .. "/workflows/" .. word
+  end
   if not fs.stat(path) then errors.raise("usage", ("there is no file '%s'"):format(word)) end
   local root = config.root(path:match("^(.*)/") or "/")
   return path, root, config.load(root)

@@ -69,15 +69,22 @@ function executors.find(run, role)
   return found
 end
 
+-- As many as a line takes.
+local function named(roles)
+  if #roles <= 5 then return table.concat(roles, ", ") end
+  return ("%s and %d more"):format(table.concat(roles, ", ", 1, 4), #roles - 4)
+end
+
 --- Raises the error that says how to configure executors for roles.
 ---@param roles string[]
 function executors.refuse(roles)
-  local one = roles[1]
   errors.raise("usage", ("no executor is configured for the agent%s %s\n"
-    .. "  configure one: --agent %s=CMD or --agent '*=CMD'; or in orrery.lua: agents = { [%q] = "
-    .. "{ run = { \"cmd\" } } }\n"
-    .. "  to try the workflow without one: --agent mock"):format(#roles == 1 and "" or "s",
-    table.concat(roles, ", "), one, one), { exit = 2 })
+    .. "  to try it without one:  --agent mock\n"
+    .. "  to have a command do it: --agent '*=CMD', or in orrery.lua: agents = { [%q] = { run = "
+    .. "{ \"CMD\" } } }\n"
+    .. "  to ask an endpoint:      agents = { [%q] = { http = { base_url = \"https://…/v1\", "
+    .. "model = \"…\", key = \"VARIABLE\" } } }"):format(#roles == 1 and "" or "s", named(roles),
+    #roles == 1 and roles[1] or "*", #roles == 1 and roles[1] or "*"), { exit = 2 })
 end
 
 --- Before a run: every role of its steps must have an executor.

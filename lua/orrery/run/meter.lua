@@ -21,7 +21,8 @@ function meter.launch(run, step, job)
   if not b then return nil end
   local role = job.prepared.role
   local expected = b.limited and run.history:expects(step, role) or {}
-  if role and b:in_the_dark(role, expected) then
+  local free = job.prepared.executor and job.prepared.executor.mock
+  if role and not free and b:in_the_dark(role, expected) then
     run.journal:emit({ ev = "message", level = "note", text = ("%s: nothing is known of what %s "
       .. "uses; it counts as nothing against the budget until it has answered")
       :format(step.id, role) })

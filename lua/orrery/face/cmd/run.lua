@@ -1,6 +1,7 @@
 -- orrery run [WORKFLOW] [STEP…] [-- ARGS]
 local args = require("orrery.face.args")
 local errors = require("orrery.kernel.errors")
+local executors = require("orrery.kernel.lazy")("orrery.run.executors")
 local sys = require("orrery.core.sys")
 local term = require("orrery.core.term")
 
@@ -133,6 +134,8 @@ function run.go(c, wf, options)
   options.loop, options.live, options.argv = loop, displays.wants_output, c.argv
   options.ask = displays.ask
   options.full_events = options.full_events or displays.live ~= nil
+  if not options.targets then executors.check({ workflow = wf, opts = options,
+    config = options.config }) end -- what stops the run comes before what does not
   if not c.opts.quiet then report_warnings(c, wf) end
   local record = require("orrery.run.engine").run(wf, options)
   displays:close()

@@ -56,7 +56,9 @@ local function plain_outputs(run, step, ctx)
   local out = pack.array({})
   for i, path in ipairs(ctx.outputs) do
     local schema = step.gate and step.gate.schema and step.gate.schema[path]
-    out[i] = { name = path, path = run.root .. "/" .. path, kind = "file", primary = i == 1,
+    local dir = step.outputs[i] and step.outputs[i].dir
+    out[i] = { name = path, path = run.root .. "/" .. path, kind = dir and "directory" or "file",
+      primary = i == 1,
       optional = false, schema = type(schema) == "string" and run.root .. "/" .. schema
         or pack.null }
   end
