@@ -224,6 +224,53 @@ describe("a nested workflow", function()
   })
 end)
 
+describe("-k", function()
+  it("goes on in nested workflows, too", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[ o.step "sub" { workflow = "in" }, o.step "z" { run = "true" } ]],
+      ["workflows/in.lua"] = 'local o = require("orrery")\nreturn o.workflow "in" {'
+        .. ' o.step "a" { run = "false" }, o.step "b" { run = "true" }, o.step "c" { needs = "a", run = "true" } }' },
+    args = "run w -k -j1", code = 1, after = function(dir)
+      status(dir, { ["sub/a"] = "failed", ["sub/b"] = "ok", ["sub/c"] = "skipped:failed", z = "ok" })
+    end,
+    again = { args = "run w -j1", code = 1, after = function(dir)
+      status(dir, { ["sub/a"] = "failed", ["sub/b"] = "skipped:stopped", z = "skipped:stopped" })
+    end },
+  })
+end)
+
+describe("a fan-out among the calls of a body", function()
+  local FAN = [[ body = function(w)
+    local r = w:step("x", { for_each = { "a", "b", "c" }, run = "echo {{item}}; test {{item}} != $BAD",
+      env = { "BAD" }, parse = "text", inputs = {} })
+    return table.concat(r.values, " ")
+  end ]]
+
+  it("runs its members once, and gives their values", cli.run {
+    files = w(FAN), env = { BAD = "none" }, args = "run w -j2", stdout = "3 ran",
+    after = function(dir) assert.equal("a b c", runs.last(dir).events[#runs.last(dir).events].result) end,
+    again = { args = "run w", env = { BAD = "none" }, stdout = "up to date" },
+  })
+
+  it("stops at a failure, and with -k does not", cli.run {
+    files = w(FAN), env = { BAD = "a" }, args = "run w -j1", code = 1, stderr = "x[a]: exit 1",
+    after = function(dir) status(dir, { ["x[a]"] = "failed", ["x[b]"] = "skipped:stopped" }) end,
+    again = { args = "run w -k -j1", env = { BAD = "a" }, code = 1,
+      after = function(dir) status(dir, { ["x[a]"] = "failed", ["x[b]"] = "ok", ["x[c]"] = "ok" }) end },
+  })
+
+  it("that fails is the body's to catch", cli.run {
+    files = w [[ body = function(w)
+      local ok = pcall(w.step, w, "x", { matrix = { k = { "a", "b" } }, run = "test {{matrix.k}} = b" })
+      w:step("later", { run = "true" })
+      return ok
+    end, finally = { o.step "bye" { for_each = { "1", "2" }, run = "echo {{item}}" } } ]],
+    args = "run w -k", after = function(dir)
+      local j = status(dir, { ["x[a]"] = "failed", ["x[b]"] = "ok", later = "ok", ["bye[1]"] = "ok", ["bye[2]"] = "ok" })
+      assert.is_false(j.events[#j.events].result)
+    end,
+  })
+end)
+
 describe("the environment", function()
   it("comes from step, workflow, process and dotenv, in that order; a later file wins", cli.run {
     files = { ["workflows/w.lua"] = workflow [[ dotenv = { ".env", ".env.{{params.stage}}", "absent" }, params = { stage = "dev" },

@@ -170,6 +170,7 @@
 ---@field module string                   "stop", "settled", "fail_fast", "race", "quorum" → orrery.policy.<name>; else a user's module
 ---@field options table
 ---@field fn? function                    given directly (REPL, simulate)
+---@field body? orrery.PolicySpec         of a body: what fan-outs among its calls follow
 
 --- orrery.model.load: file → Workflow. Raises orrery.error { code = "invalid", messages = Message[] }.
 ---@class orrery.model.load
@@ -397,7 +398,7 @@
 
 ---@class orrery.RunOptions
 ---@field jobs? integer                   default: processors
----@field keep_going? boolean             -k: policy settled for the top group
+---@field keep_going? boolean             -k: policy settled for the top group, also of nested workflows
 ---@field params? table<string, any>
 ---@field targets? string[]               step ids or globs; with what they need
 ---@field only? boolean                   the targets without what they need

@@ -53,7 +53,7 @@ end
 local function add_fan(into, parent, s, final)
   s.group = parent
   local entries = entries_of(into, s)
-  if not entries then
+  if not entries or final then -- a finally step is one unit, which the run spreads
     into.declared[#into.declared + 1] = s
     return add(into, parent, s, final)
   end

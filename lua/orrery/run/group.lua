@@ -26,6 +26,9 @@ Group.__index = Group
 function group.new(sched, node, parent)
   local own = node.unit.policy or (node.unit.fan and node.unit.fan.policy)
   if not parent and sched.run.opts.keep_going then own = policies.KEEP_GOING end
+  -- What a body calls does not follow the body, which would be called again, and what its
+  -- failure means is the body's to say.
+  if parent and parent.spec.body then own = own or parent.spec.body end
   return setmetatable({
     id = node.id, limit = node.unit.limit, total = 0, started = 0, running = 0, passed = 0,
     failed = 0, skipped = 0, ended = 0,

@@ -16,8 +16,7 @@ nested.DEPTH = 16
 local function inner_opts(opts)
   local out = {}
   for k, v in pairs(opts) do out[k] = v end
-  out.targets, out.only, out.from, out.keep_going = nil, nil, nil, nil
-  out.affected = nil
+  out.targets, out.only, out.from, out.affected = nil, nil, nil, nil
   return out
 end
 

@@ -88,7 +88,8 @@ function build_group(self, unit, owner, home)
   end
   node.g = group.new(self, node, home)
   if not owner and self.run.workflow.body then
-    node.g.spec = { module = "body", options = {}, fn = body_policy(self.run) }
+    node.g.spec = { module = "body", options = {}, fn = body_policy(self.run),
+      body = node.g.spec }
   end
   self.linked[#self.linked + 1] = node
   if home then home:add(node) end
