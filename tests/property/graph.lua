@@ -220,21 +220,9 @@ function graph.new()
     g.steps[#g.steps + 1] = upper_step("up")
     g.sources["src/text"] = { text = graph.words() }
   end
-  if g.form == "body" then
-    for _, s in ipairs(g.steps) do
-      s.fail = nil -- it would end the body
-      if s.fan then
-        s.fan = nil
-        table.remove(s.reads, 2)
-        for _, w in ipairs(s.writes) do w[2] = w[2]:gsub("%-{{item}}", "") end
-      end
-    end
-  else
-    grouped(g.steps)
-    if chance(5) then
-      g.inner = { graph.step("i1", {}), graph.step("i2", {}) }
-      for _, s in ipairs(g.inner) do s.fail = nil end -- -k is not theirs
-    end
+  if g.form ~= "body" then grouped(g.steps) end
+  if g.form ~= "body" and chance(5) then
+    g.inner = { graph.step("i1", {}), graph.step("i2", {}) }
   end
   return g
 end

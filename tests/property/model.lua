@@ -162,20 +162,10 @@ local function passes(state, when)
   return (state.env[when[2]] or state.dotenv[when[2]]) == when[3]
 end
 
--- The step that makes a path, among those that were told already.
-local function maker(state, path)
-  local id = path:match("^out/([^/]*)")
-  return id and state.steps[id]
-end
-
 -- Is something it needs not there because a step failed?
 local function blocked(state, step)
-  for _, id in ipairs(text.needs(step)) do
-    if state.steps[id].status ~= "ok" then return true end
-  end
-  for _, r in ipairs(step.kind == "run" and step.reads or {}) do
-    local made = (r[1] == "in" or r[1] == "rl" or r[1] == "tree") and maker(state, r[2])
-    if made and made.status ~= "ok" then return true end
+  for _, id in ipairs(text.blockers(step)) do
+    if state.steps[id] and state.steps[id].status ~= "ok" then return true end
   end
   return false
 end

@@ -112,6 +112,18 @@ end
 
 text.needs = needs_of
 
+--- The steps without which this one does not run: what it needs, and the makers of what it reads.
+---@param step table
+---@return string[]
+function text.blockers(step)
+  local out = needs_of(step)
+  for _, r in ipairs(step.kind == "run" and step.reads or {}) do
+    local files = r[1] == "in" or r[1] == "rl" or r[1] == "tree"
+    out[#out + 1] = files and r[2]:match("^out/([^/]*)") or nil
+  end
+  return out
+end
+
 local function condition(when)
   if when[1] == "exists" then return ("exists('%s')"):format(when[2]) end
   if when[1] == "param" then return ("params.%s == '%s'"):format(when[2], when[3]) end
@@ -189,6 +201,18 @@ local function head(g, name)
   return out
 end
 
+-- A body does by hand what a graph under -k does: what needs a failure does not run.
+local BODY = [[
+  body = function(w)
+  local fine, bad = {}, nil
+  local function step(id, needs, fields)
+    for _, n in ipairs(needs) do
+      if not fine[n] then return end
+    end
+    fine[id] = pcall(w.step, w, id, fields)
+    bad = bad or not fine[id] and id or nil
+  end]]
+
 -- In a fixed disorder: the order of a file means nothing.
 local function shuffled(steps, turn)
   local out = {}
@@ -213,9 +237,11 @@ end
 function text.files(g)
   local out = head(g, "w")
   if g.form == "body" then
-    add(out, "  body = function(w)")
-    for _, s in ipairs(g.steps) do add(out, ("  w:step(%q, %s)"):format(s.id, text.fields(s))) end
-    add(out, "  end,")
+    add(out, BODY)
+    for _, s in ipairs(g.steps) do
+      add(out, ("  step(%q, %s, %s)"):format(s.id, list(text.blockers(s)), text.fields(s)))
+    end
+    add(out, '  if bad then error("failed: " .. bad) end\n  end,')
   else
     steps_text(out, shuffled(g.steps, g.turn or 0))
   end
