@@ -111,6 +111,13 @@
 ---@field member_of? string               id of the step it was fanned out from
 ---@field node table                      internal: where fields are written
 ---@field final? boolean                   belongs to a finally list
+---@field condition? orrery.Node           when = o.condition: becomes a function in `when`
+---@field reads? table[]                  artifacts it gets; with the next five, of model.agents.native
+---@field artifacts? table[]
+---@field uses? { skill?: string, tool?: string }
+---@field fallback? string|string[]
+---@field on_failure? string
+---@field behind? string|string[]         edges that order and block, but are in no key
 ---@field agent_io? table                 dialect: { inputs = {…}, outputs = {…}, gate = {…}, role, skill, tool, fallback, … } (model.agents.io)
 ---@field control? table<string, true>    needs that order and block, but are in no key
 ---@field meta? table                     dialect: keys of the step that are kept, not used

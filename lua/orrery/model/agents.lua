@@ -186,22 +186,8 @@ local function artifact_names(entries)
   return out
 end
 
-local function report_unchecked(self, wf, report)
-  wf.unchecked = {}
-  for _, s in ipairs(wf.steps) do
-    local gate = s.agent_io and s.agent_io.gate
-    for _, u in ipairs(gate and gate.unchecked or {}) do
-      wf.unchecked[#wf.unchecked + 1] = { id = s.id, text = u.text, place = u.place }
-      if not s.agent_io.round then
-        local add = self.strict and report.error or report.warning
-        add(report, u.place, ("step '%s': its gate is unchecked: %s"):format(s.id, u.text))
-      end
-    end
-  end
-end
-
 local function complete(self, wf, report)
-  mark_members(self.entries)
+  wf.dialect = { entries = self.listed, loops = self.written, in_order = self.in_order }
   edges.add(wf, self.entries, report, { in_order = self.in_order,
     sequential = self.opts.sequential_fallback or self.in_order })
   io.attach(wf, self.entries, self.src, self.values, { inspect = self.opts.inspect,
@@ -212,7 +198,7 @@ local function complete(self, wf, report)
   end
   conditions.attach(wf, self.entries, report, { strict = self.strict,
     inspect = self.opts.inspect })
-  report_unchecked(self, wf, report)
+  io.report_unchecked(wf, report, self.strict)
 end
 
 local function trees_of(e)
@@ -224,9 +210,11 @@ local function steps_of(self)
   return function(p)
     self.values = {}
     for k, v in pairs(p) do self.values[k] = v end
-    self.entries = rounds.unroll(self.src, self.value, self.entries, self.values, self.loops)
-    for _, e in ipairs(self.entries) do trees_of(e) end
     mark_members(self.entries)
+    self.listed = self.entries
+    self.entries, self.written = rounds.unroll(self.src, self.value, self.entries, self.values,
+      self.loops)
+    for _, e in ipairs(self.entries) do trees_of(e) end
     return nodes(self)
   end
 end

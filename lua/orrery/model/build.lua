@@ -17,7 +17,7 @@ function build.own(s, name)
 end
 
 ---@class orrery.Node
----@field what "step"|"group"|"workflow"|"param"
+---@field what "step"|"group"|"workflow"|"param"|"condition"
 ---@field id? string
 ---@field fields? table           nil: o.step "x" without its { … }
 ---@field place orrery.Place
@@ -103,6 +103,17 @@ local function param(fields)
   return node("param", nil, fields)
 end
 
+--- A condition in the words of agent workflows: what `when` takes where names are those of
+--- params and artifacts.
+---@param text string
+---@usage when = o.condition "plan.complexity >= moderate"
+local function condition(text)
+  if type(text) ~= "string" then
+    error('o.condition needs its text: when = o.condition "plan.risk == high"', 2)
+  end
+  return setmetatable({ what = "condition", id = text, fields = {}, place = place.caller() }, Node)
+end
+
 local function is_map(v)
   return type(v) == "table" and getmetatable(v) == nil and next(v) ~= nil and v[1] == nil
 end
@@ -139,10 +150,10 @@ local function merge(...)
 end
 
 --- A fresh set of the constructors.
----@return { workflow: function, step: function, group: function, param: function, merge: function }
+---@return table<string, function> workflow, step, group, param, condition, merge
 function build.new()
   return { step = constructor("step"), group = constructor("group"), workflow = workflow,
-    param = param, merge = merge }
+    param = param, condition = condition, merge = merge }
 end
 
 local function is_list(t)

@@ -289,17 +289,20 @@ function clauses.secrets(v, say)
   return out
 end
 
-local gate_spec = { schema = "string|table", check = "string|function", score = "table|number",
-  verdict = "string" }
+local gate_spec = { schema = "string|table", check = "string|function", score = "number",
+  rubric = "string", verdict = "string", checks = "list", improve = "boolean" }
 
---- gate = { schema = { [path] = schema }, check, score, verdict }.
+--- gate = { schema = { [path] = schema }, check } of files and values; of artifacts also
+--- { score, rubric, checks, verdict, improve }: the least score, what it goes by, sentences that
+--- hold, where the verdict is written, whether the makers of what it reads try to do better.
 ---@param v table
 ---@param say orrery.Say
 ---@return table
 function clauses.gate(v, say)
   local t = table_of("gate", v, gate_spec, say)
   for path, schema in sorted.pairs(type(t.schema) == "table" and t.schema or {}) do
-    if type(path) ~= "string" or (type(schema) ~= "string" and type(schema) ~= "table") then
+    local named = type(path) == "string" or path == 1
+    if not named or (type(schema) ~= "string" and type(schema) ~= "table") then
       say('gate.schema maps an output to its schema: { ["report.json"] = "schemas/report.json" }')
     end
   end

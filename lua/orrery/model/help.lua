@@ -14,7 +14,8 @@ help.step = {
   doc = "what it is for, in a line",
   needs = "ids of steps and groups that must be ok before; their results are in the key",
   after = "ids that must have ended before, whatever came of them",
-  when = "a Lua expression or function(ctx): false skips the step",
+  behind = "ids that must be ok before, or be skipped by their own when; not in the key",
+  when = 'a Lua expression, function(ctx) or o.condition "…": false skips the step',
   cwd = "where it works, relative to the root; its paths are relative to it, //x to the root",
   inputs = "paths and globs it reads; with them a command is remembered ({}: it reads none)",
   outputs = "paths and globs it writes; must be there after it, and are put back from the cache",
@@ -30,6 +31,13 @@ help.step = {
   with = "values for a call (ctx.with), a nested workflow, a skill, an agent",
   prompt = "what the agent is asked",
   model = "which model the agent is to use",
+  reads = 'artifacts it gets: names, or { "plan.json", from = "0", optional, note, instead_of, '
+    .. 'beside }; without from, a param of that name or a file',
+  artifacts = 'what it makes, in the run: names, or { "x", kind = "reasoning", "directory", '
+    .. '"file" or "artifact", optional, note }',
+  uses = "what the agent is told to use: { skill = NAME, tool = NAME }",
+  fallback = "roles that take over, in order, when its tries are used up",
+  on_failure = 'what a final failure means: "escalate_to_human" asks, other words are notes',
   returns = "a JSON Schema, or a file with one, that the value must meet",
   gate = "a check that a result must pass: schema of files, check = function(ctx)",
   normalize = "function(value): what counts of the value for those that need it",
@@ -78,6 +86,8 @@ help.workflow = {
   budget = "bounds: { usd, tokens, time, steps }",
   cache = "as of a step, for all steps",
   result = "the value of the run: a template or function(ctx)",
+  loops = 'steps that run again: { from = ID, to = ID, max = N, again = o.condition "…", '
+    .. 'counter = PARAM, before = { ids that wait for all rounds } }',
   finally = "steps that run after all else, in order, whatever happened",
 }
 

@@ -250,6 +250,14 @@ end
 
 local function add_when(out, f, node, into)
   local when = f.when
+  if type(when) == "table" then
+    if build.is(when, "condition") then
+      out.condition = when
+    else
+      sayer(into, node, "when")('when is text, a function or o.condition "…"')
+    end
+    when = nil
+  end
   if type(when) == "boolean" then when = tostring(when) end
   out.when = when
   if type(when) == "string" then
@@ -295,6 +303,22 @@ end
 local RARE = { "prompt", "model", "returns", "normalize", "sample", "doc", "keep", "temp",
   "allow_failure", "with", "tty" }
 
+-- Fields of steps that have artifacts, completed by model.agents.native.
+local OF_ARTIFACTS = { "reads", "artifacts", "uses", "fallback", "on_failure", "behind" }
+
+local function add_artifacts(out, f, kind, into)
+  local more = out.condition ~= nil or out.needs[1] == "*" or f.behind ~= nil
+  out.behind = f.behind
+  if kind == "agent" or kind == "skill" then
+    for _, name in ipairs(OF_ARTIFACTS) do
+      if f[name] ~= nil then out[name], more = f[name], true end
+    end
+    local g = out.gate
+    more = more or g and (g.score or g.verdict or g.rubric or g.checks) ~= nil
+  end
+  if more then into.artifactual = true end
+end
+
 --- Makes the step of a node; what is wrong goes to into.report. nil when it has no kind.
 ---@param node orrery.Node
 ---@param into orrery.Into
@@ -329,6 +353,7 @@ function step.make(node, into)
   add_when(out, f, node, into)
   add_environment(out, f, node, into)
   add_clauses(out, f, node, into)
+  add_artifacts(out, f, kind, into)
   return out
 end
 

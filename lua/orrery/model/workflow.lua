@@ -9,6 +9,7 @@ local errors = require("orrery.kernel.errors")
 local fields = require("orrery.model.fields")
 local graph = require("orrery.model.graph")
 local group = require("orrery.model.group")
+local native = lazy("orrery.model.agents.native")
 local params = lazy("orrery.model.params")
 local sorted = require("orrery.kernel.sorted")
 local step = require("orrery.model.step")
@@ -194,10 +195,16 @@ function workflow.make(node, info, opts, box, report)
   into.values = parse_params(specs, opts, into)
   into.env = env_of(node, into)
   local steps = steps_of(node, into, specs)
+  if type(node.fields.loops) == "table" and not report.failed then
+    node, steps = native.unrolled(node, steps, into)
+  end
   local wf = base_of(node, info, into, specs)
   wf.top = group.top(node, into, steps)
   wf.groups, wf.declared = into.groups, into.declared
   if info.complete and not report.failed then info.complete(wf, report) end
+  if into.artifactual and not info.complete and not report.failed then
+    native.complete(wf, report, { strict = opts.strict, inspect = opts.inspect, box = box })
+  end
   known_names(wf, report)
   edges.complete(wf, report)
   wf.graph = graph.new(wf, into.groups)

@@ -2,6 +2,7 @@
 -- modules, what it reads, orrery.lua) are seen once as they are and once as the base had
 -- them, and the steps that came of it are compared. Where that cannot be done, all steps
 -- count as changed, and the reason says so.
+local build = require("orrery.model.build")
 local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
@@ -87,6 +88,7 @@ function Writer:value(v)
   if type(v) == "function" then return self:func(v) end
   if type(v) == "string" and v:find("params", 1, true) then self.dynamic = true end
   if type(v) ~= "table" then return v end
+  if build.is(v, "condition") then return { condition = v.id } end
   local out = {}
   for k, one in sorted.pairs(v) do out[k] = self:value(one) end
   return out
@@ -112,7 +114,7 @@ local function digest_of(wf, conf, step)
   local self = setmetatable({ wf = wf }, Writer)
   local out = { around = conditions_around(self, step), dotenv = { wf.dotenv, conf.dotenv },
     secrets = self:value({ wf.secrets, conf.secrets }) }
-  if wf.form == "agents" then
+  if wf.form == "agents" or wf.artifactual then
     out.fields, out.kind = self:value(step.fields), step.kind
   else
     for _, name in ipairs(fields) do out[name] = self:value(step[name]) end

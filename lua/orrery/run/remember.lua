@@ -49,8 +49,9 @@ end
 
 local function workflow_fits(run, chosen)
   local wf = run.workflow
-  if wf.body or wf.result ~= nil or wf.form == "agents" or not is_empty(wf.secrets)
-    or not is_empty(wf.unchecked) or (wf.top and wf.top.policy) then return false end
+  if wf.body or wf.result ~= nil or wf.form == "agents" or wf.artifactual
+    or not is_empty(wf.secrets) or not is_empty(wf.unchecked)
+    or (wf.top and wf.top.policy) then return false end
   for _, m in ipairs(wf.warnings or {}) do
     if m.level ~= "note" then return false end
   end

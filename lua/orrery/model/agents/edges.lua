@@ -60,6 +60,17 @@ local function refuse_hard(self, e, other, input)
     .. "--sequential-fallback"):format(other.id))
 end
 
+-- In the native forms what is written is meant: members of a group may need each other.
+local function beside(self, e, other, input)
+  if self.native or not together(e, other) then return input.beside end
+  if not input.optional then
+    refuse_hard(self, e, other, input)
+    return false
+  end
+  input.beside = not self.sequential
+  return input.beside
+end
+
 local function data_edge(self, e, s, input)
   local other = self.by_id[input.from]
   if not other then
@@ -69,14 +80,7 @@ local function data_edge(self, e, s, input)
   if other == e then
     return self.report:error(input.place, ("'%s' reads its own output %s"):format(e.id, input.name))
   end
-  if together(e, other) then
-    if input.optional then
-      input.beside = not self.sequential
-      if input.beside then return end
-    else
-      refuse_hard(self, e, other, input)
-    end
-  end
+  if beside(self, e, other, input) then return end
   local list = input.optional and s.after or s.needs
   if not has(list, other.id) then list[#list + 1] = other.id end
   if not input.optional then s.implied[other.id] = input.name end
@@ -195,14 +199,55 @@ local function one_by_one(self)
   for _, e in ipairs(self.entries) do visit(e) end
 end
 
---- Adds all edges of the dialect to the steps of a workflow.
+-- What a step stands behind, and the later rounds of these.
+local function behind(self)
+  local of = {}
+  for _, e in ipairs(self.entries) do
+    if e.copied then
+      of[e.first] = of[e.first] or {}
+      table.insert(of[e.first], e.id)
+    end
+  end
+  for _, e in ipairs(self.entries) do
+    local s = self.wf.by_id[e.id]
+    for _, id in ipairs(s and e.behind_ids or {}) do
+      control(self, s, id)
+      for _, round in ipairs(of[id] or {}) do control(self, s, round) end
+    end
+  end
+end
+
+-- One order of the lists, however the edges came; what is needed need not be waited for.
+local function settle(self)
+  local rank = {}
+  for i, s in ipairs(self.wf.steps) do rank[s.id] = i end
+  local function sort(list)
+    table.sort(list, function(a, b)
+      local x, y = rank[a] or 0, rank[b] or 0
+      if x ~= y then return x < y end
+      return a < b
+    end)
+    return list
+  end
+  for _, e in ipairs(self.entries) do
+    local s, after = self.wf.by_id[e.id], {}
+    for _, id in ipairs(s and s.after or {}) do
+      if not has(s.needs, id) and not has(after, id) then after[#after + 1] = id end
+    end
+    if s and s.after then s.after = sort(after) end
+    if s and s.needs then s.needs = sort(table.move(s.needs, 1, #s.needs, 1, {})) end
+  end
+end
+
+--- Adds all edges of the dialect to the steps of a workflow; native: what the dialect implies
+--- is written there.
 ---@param wf orrery.Workflow
 ---@param entries orrery.agents.Entry[]
 ---@param report orrery.Messages
----@param opts { sequential: boolean, in_order: boolean }
+---@param opts { sequential?: boolean, in_order?: boolean, native?: boolean }
 function edges.add(wf, entries, report, opts)
   local self = setmetatable({ wf = wf, entries = entries, report = report, by_id = {},
-    sequential = opts.sequential }, Order)
+    sequential = opts.sequential, native = opts.native }, Order)
   for _, e in ipairs(entries) do
     self.by_id[e.id] = self.by_id[e.id] or e
     for _, name in ipairs { "needs", "after", "implied" } do
@@ -210,12 +255,13 @@ function edges.add(wf, entries, report, opts)
     end
   end
   data(self)
-  phases_in_turn(self)
+  if opts.native then behind(self) else phases_in_turn(self) end
   rounds_in_turn(self)
   conditions(self)
-  ratings(self)
+  if not opts.native then ratings(self) end
   publishers(self)
   if opts.in_order then one_by_one(self) end
+  settle(self)
 end
 
 --- The steps before one, by all its edges, as a set.

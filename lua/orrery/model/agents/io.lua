@@ -201,7 +201,7 @@ function io.attach(wf, entries, src, values, opts)
   end
   for _, e in ipairs(entries) do
     local s = wf.by_id[e.id]
-    if s and s.kind and not s.agent_io then
+    if s and s.kind and not s.agent_io and not e.plain then
       s.agent_io = { inputs = read_inputs(self, e), outputs = self.outputs[e.id], name = e.name,
         role = e.role, skill = e.skill, tool = e.tool, notes = e.notes, round = e.tag,
         publish = e.publish or nil, rating = e.rating or nil, fallback = e.fallback,
@@ -209,6 +209,24 @@ function io.attach(wf, entries, src, values, opts)
       s.agent_io.gate = gate_of(self, e, s.agent_io.outputs)
       s.meta = next(e.meta) and e.meta or nil
       declare(s, s.agent_io)
+    end
+  end
+end
+
+--- Says which gates cannot be checked, and notes them for the end of the run.
+---@param wf orrery.Workflow
+---@param report orrery.Messages
+---@param strict? boolean it is an error
+function io.report_unchecked(wf, report, strict)
+  wf.unchecked = {}
+  for _, s in ipairs(wf.steps) do
+    local gate = s.agent_io and s.agent_io.gate
+    for _, u in ipairs(gate and gate.unchecked or {}) do
+      wf.unchecked[#wf.unchecked + 1] = { id = s.id, text = u.text, place = u.place }
+      if not s.agent_io.round then
+        local add = strict and report.error or report.warning
+        add(report, u.place, ("step '%s': its gate is unchecked: %s"):format(s.id, u.text))
+      end
     end
   end
 end

@@ -26,8 +26,10 @@ local function check(src, list, i, values)
   local path = {}
   for word in field:gmatch("[^%.]+") do path[#path + 1] = word end
   local v = src:get(item, "value")
+  local raw = v
   if type(v) == "string" then v = templates.render(v, values) end
-  return { op = op, { op = "path", path = path }, { op = "value", value = v } }
+  return { op = op, { op = "path", path = path }, { op = "value", value = v,
+    raw = raw ~= v and raw or nil } }
 end
 
 -- The condition under which another round follows.
@@ -101,12 +103,13 @@ local function copy(e, r, inside, loop, own)
   for k, v in pairs(e) do one[k] = v end
   local suffix = "#" .. loop.label .. r
   one.id, one.origin, one.copied = e.id .. suffix, e.origin or e.id, true
+  one.first = e.first or e.id
   one.tag = (e.tag and e.tag .. "-" or "") .. (loop.label == "" and "round-" or loop.label) .. r
   one.vars = setmetatable({ [loop.counter] = r }, { __index = e.vars })
   one.inputs = copy_inputs(e, suffix, inside)
   one.waits = e.waits and mapped(e.waits, suffix, inside)
   one.follows = copy_follows(e, suffix, inside, own)
-  one.group = e.group and e.group .. suffix
+  one.member = e.member and e.member .. suffix
   return one
 end
 
@@ -148,12 +151,15 @@ local function insert(entries, body, more, phase)
   return out
 end
 
-local function of_iteration(src, value, entries, values)
+local function of_iteration(src, value, entries, values, written)
   local spec = src:map(value, "iteration")
   if not spec or src:get(spec, "enabled") == false then return entries end
   local n, tree = count_of(src, spec, values), condition_of(src, spec, values)
   local body = body_of(src, spec, entries)
-  if n == 1 or not tree or #body == 0 then return entries end
+  if not tree or #body == 0 then return entries end
+  written[1] = { from = body[1].id, to = body[#body].id, tree = tree, counter = "iteration_count",
+    max = src:get(spec, "max_iterations") or 1 }
+  if n == 1 then return entries end
   return insert(entries, body, later(body, n, { tree = tree, label = "",
     counter = "iteration_count" }))
 end
@@ -187,10 +193,22 @@ local function name_loops(loops)
   end
 end
 
-local function of_decisions(src, entries, loops, n)
+-- The steps that come after a loop in its phase.
+local function behind(entries, loop)
+  local out, after = {}, false
+  for _, e in ipairs(entries) do
+    if after and not e.copied and e.phase == loop.last.phase then out[#out + 1] = e.id end
+    after = after or e == loop.last
+  end
+  return out
+end
+
+local function of_decisions(src, entries, loops, n, written)
   name_loops(loops)
   for _, loop in ipairs(loops) do
     local body = between(entries, loop)
+    written[#written + 1] = { from = loop.back, to = loop.last.id, tree = loop.tree,
+      counter = loop.counter, max = "{{max_iterations}}", before = behind(entries, loop) }
     if #body == 0 then
       src:error(loop.t, loop.key, ("loop_back names no step before it: '%s'"):format(loop.back))
     elseif n == 1 then
@@ -205,6 +223,26 @@ local function of_decisions(src, entries, loops, n)
   return entries
 end
 
+--- Adds the later rounds of loops whose bounds, conditions and ends are known.
+---@param entries orrery.agents.Entry[]
+---@param loops table[] { back, last, tree, counter, count, waiting: table<string, true> }
+---@return orrery.agents.Entry[]
+function rounds.written(entries, loops)
+  name_loops(loops)
+  for _, loop in ipairs(loops) do
+    local body = between(entries, loop)
+    local more = later(body, loop.count, loop)
+    for _, e in ipairs(more) do e.behind = loop.last end
+    entries = insert(entries, body, more)
+    for _, e in ipairs(entries) do
+      if loop.waiting[e.id] then
+        e.waits = table.move(ids_of(more), 1, #more, 1 + #(e.waits or {}), e.waits or {})
+      end
+    end
+  end
+  return entries
+end
+
 --- Adds the later rounds to the entries, each after the one before.
 ---@param src orrery.agents.Source
 ---@param value table the workflow
@@ -212,16 +250,18 @@ end
 ---@param values table<string, any>
 ---@param loops table[] of phases: { back, last, tree, counter, t, key }
 ---@return orrery.agents.Entry[]
+---@return table[] written the loops as the native forms write them: { from, to, max, tree, … }
 function rounds.unroll(src, value, entries, values, loops)
-  entries = of_iteration(src, value, entries, values)
+  local written = {}
+  entries = of_iteration(src, value, entries, values, written)
   local n = math.tointeger(tonumber(values.max_iterations)) or 1
-  if #loops == 0 then return entries end
+  if #loops == 0 then return entries, written end
   if n < 1 or n > rounds.MOST_OF_LOOPS then
     src:error(loops[1].t, loops[1].key, ("max_iterations must be a whole number from 1 to %d here")
       :format(rounds.MOST_OF_LOOPS))
-    return entries
+    return entries, written
   end
-  return of_decisions(src, entries, loops, n)
+  return of_decisions(src, entries, loops, n, written), written
 end
 
 return rounds
