@@ -138,9 +138,7 @@ local function not_found(box, name)
 end
 
 -- Evaluates a module of the user once. Its digest covers what it requires in turn.
-local function theirs(box, name)
-  local path, text = modules.find(box, name)
-  if not path then return not_found(box, name) end
+local function evaluate(box, name, path, text)
   box.reads.modules[name] = hash.sha256(text)
   local outer = box.parts
   box.parts, box.requiring[name] = { box.reads.modules[name] }, true
@@ -148,6 +146,27 @@ local function theirs(box, name)
   box.digests[name] = hash.sha256(table.concat(box.parts, " "))
   box.parts, box.requiring[name] = outer, nil
   return value == nil and true or value
+end
+
+local function theirs(box, name)
+  local path, text = modules.find(box, name)
+  if not path then return not_found(box, name) end
+  return evaluate(box, name, path, text)
+end
+
+--- The value of a file of the user that is no module, evaluated once, and the digest of it and
+--- of what it requires; nil when there is none.
+---@param box orrery.Box
+---@param path string relative to the root
+---@return any value
+---@return string? digest
+function modules.file(box, path)
+  if box.loaded[path] == nil then
+    local text = reading.file(box, path, box.max_file)
+    if not text then return nil end
+    box.loaded[path] = evaluate(box, path, path, text)
+  end
+  return box.loaded[path], box.digests[path]
 end
 
 -- Notes for the module that is being evaluated that it requires this one.

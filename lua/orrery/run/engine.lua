@@ -50,15 +50,21 @@ end
 ---@return orrery.Executor?
 function Run:executor(role) return executors.find(self, role) end
 
+--- Where the user's modules are evaluated: as the workflow's file, or as one of its root.
+---@return orrery.Box
+function Run:user_box()
+  self.box = self.box or self.workflow.box
+    or require("orrery.model.sandbox").new({ root = self.root, path = self.config.path })
+  return self.box
+end
+
 -- A module of the workflow's root, as its file would require it: a user's policy.
 local function module(run, name)
-  local wf = run.workflow
-  run.box = run.box or wf.box
-    or require("orrery.model.sandbox").new({ root = run.root, path = run.config.path })
-  if not run.box:has(name) then
+  local box = run:user_box()
+  if not box:has(name) then
     errors.raise("module", ("there is no module '%s' in lua/, workflows/ or path"):format(name))
   end
-  return run.box:require(name)
+  return box:require(name)
 end
 
 --- The digest of a module of the root and of what it requires; nil when there is none.

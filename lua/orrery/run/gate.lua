@@ -8,24 +8,20 @@ local gate = {}
 
 local MAX_SHOWN = 5
 
-local function say(list)
-  local out = {}
-  for i, e in ipairs(list) do
-    if i > MAX_SHOWN then
-      out[#out + 1] = ("and %d more"):format(#list - MAX_SHOWN)
-      break
-    end
-    out[i] = ("%s: %s"):format(e.path == "" and "value" or e.path, e.message)
-  end
-  return table.concat(out, "; ")
-end
-
 local function feedback_of(list)
   local out = {}
   for i, e in ipairs(list) do
     out[i] = ("%s: %s"):format(e.path == "" and "value" or e.path, e.message)
   end
   return out
+end
+
+--- Some of many complaints, as one line.
+---@param texts string[]
+---@return string
+function gate.summary(texts)
+  if #texts <= MAX_SHOWN then return table.concat(texts, "; ") end
+  return ("%s; and %d more"):format(table.concat(texts, "; ", 1, MAX_SHOWN), #texts - MAX_SHOWN)
 end
 
 -- Validators stay as long as the run. decoded: {} is an object, as JSON means it.
@@ -38,8 +34,9 @@ local function against(run, schema, value, what, decoded)
   end
   local ok, list = validator:validate(value, { decoded = decoded })
   if ok then return nil end
-  return { class = "schema", message = ("%s does not fit its schema: %s"):format(what, say(list)),
-    feedback = feedback_of(list) }
+  local texts = feedback_of(list)
+  return { class = "schema", feedback = texts,
+    message = ("%s does not fit its schema: %s"):format(what, gate.summary(texts)) }
 end
 
 --- Checks a JSON file against a schema.

@@ -1,21 +1,16 @@
--- The gate of an agent step: schemas of its outputs, a minimum score, and the verdict as a
--- file. Nothing is filled in; what cannot be checked is called unchecked.
+-- The gate of an agent step: schemas of its outputs, a minimum score by a rubric, checks by
+-- name, and the verdict as a file. Nothing is filled in; what cannot be checked is called
+-- unchecked.
+local checks = require("orrery.run.checks")
+local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local gate = require("orrery.run.gate")
 local json = require("orrery.core.json")
+local loop = require("orrery.kernel.loop")
 local pack = require("orrery.core.pack")
+local rubric = require("orrery.knowledge.rubric")
 
 local verdict = {}
-
--- Where agents write the total of a rating.
-local score_names = { "overall_score", "score", "total_score", "average_score" }
-
-local function score_in(v)
-  if type(v) ~= "table" then return nil end
-  for _, name in ipairs(score_names) do
-    if type(v[name]) == "number" then return v[name] end
-  end
-end
 
 local function add(list, name, passed, message, feedback)
   list[#list + 1] = { name = name, passed = passed, message = message, feedback = feedback }
@@ -41,19 +36,53 @@ local function primary_value(run, agent_io, here)
   end
 end
 
+-- The number in a rating, by the rubric if there is one.
+local function score_of(run, agent_io, here, value)
+  local g, given = agent_io.gate, nil
+  if g.rubric then
+    local why
+    given, why = rubric.read(run.root .. "/" .. g.rubric)
+    if not given then return nil, ("the rubric cannot be used: %s"):format(why) end
+  end
+  local minimum = g.minimum or given and given.minimum
+  if not minimum then return nil end
+  local score, how = rubric.score(primary_value(run, agent_io, here), given)
+  if not score and type(value) == "table" then
+    local told, as = rubric.score(value, given)
+    if told then score, how = told, as end
+  end
+  return score, how, minimum
+end
+
 local function check_score(run, agent_io, list, here, value)
   local g = agent_io.gate
-  if not g.minimum then return end
-  local score = score_in(primary_value(run, agent_io, here)) or score_in(value)
-  local name = ("score of at least %s"):format(g.minimum)
-  if not score and not g.rubric and #g.unchecked > 0 then return end
-  if not score then
-    local why = "there is no score: write overall_score into the rating"
-    return add(list, name, false, why, { why })
+  if not g.minimum and not g.rubric then return end
+  local score, how, minimum = score_of(run, agent_io, here, value)
+  if not how or not score and not g.rubric and #g.unchecked > 0 then return end
+  local name = ("score of at least %s"):format(minimum or g.minimum)
+  if not score then return add(list, name, false, how, { how }) end
+  local passed = score >= minimum
+  local text = passed and ("%s, %s"):format(score, how)
+    or ("the score is %s, below the minimum of %s (%s)"):format(score, minimum, how)
+  add(list, name, passed, text, not passed and { text } or nil)
+  list[#list].score = score
+end
+
+-- Each check that somebody can do, on what the step made.
+local function check_named(run, step, role, list, here)
+  local g, it = step.agent_io.gate, nil
+  for _, name in ipairs(g.checks or {}) do
+    local ok, fn = loop.try(checks.find, run, name)
+    if not ok or not fn and not (g.unknown and g.unknown[name]) then
+      local why = ok and ("there is no check %s"):format(name) or errors.text(fn)
+      add(list, name, false, why, { why })
+    elseif fn then
+      it = it or checks.input(run, step, role, here)
+      local said = checks.judge(fn, it)
+      add(list, name, #said == 0, #said > 0 and ("%s: %s"):format(name, gate.summary(said)) or nil,
+        said)
+    end
   end
-  local why = score < g.minimum
-    and ("the score is %s, below the minimum of %s"):format(score, g.minimum) or nil
-  add(list, name, why == nil, why, why and { why })
 end
 
 local function status_of(g, blockers)
@@ -66,11 +95,8 @@ local function write(run, step, agent_io, role, list, blockers, here)
   if not g.path then return nil end
   local warnings, validations = pack.array({}), pack.array({})
   for i, u in ipairs(g.unchecked) do warnings[i] = "unchecked: " .. u.text end
-  for _, name in ipairs(g.checks or {}) do
-    warnings[#warnings + 1] = "left to the agent: " .. name
-  end
   for i, v in ipairs(list) do
-    validations[i] = { name = v.name, passed = v.passed, message = v.message }
+    validations[i] = { name = v.name, passed = v.passed, message = v.message, score = v.score }
   end
   local ok, why = fs.write_atomic(run.root .. "/" .. here(g.path), json.encode({
     workflow = run.workflow.name, step = step.id, agent = role, status = status_of(g, blockers),
@@ -96,6 +122,7 @@ function verdict.of(run, step, role, value, here)
   check_schemas(run, g, list, here)
   local of_schemas = #list
   check_score(run, agent_io, list, here, value)
+  check_named(run, step, role, list, here)
   local class
   for i, v in ipairs(list) do
     if not v.passed then

@@ -3,6 +3,7 @@
 -- document as the last line of its standard output.
 local answer = require("orrery.steps.agent.answer")
 local artifacts = require("orrery.run.artifacts")
+local checks = require("orrery.run.checks")
 local circuit = require("orrery.run.circuit")
 local command = require("orrery.steps.run")
 local executors = require("orrery.run.executors")
@@ -42,7 +43,8 @@ local function parts_of(run, step, prompt, executor)
   if io then
     parts.step = step.id
     parts.skill, parts.tool = io.skill, io.tool
-    parts.minimum, parts.checks = io.gate and io.gate.minimum, io.gate and io.gate.checks
+    parts.minimum = io.gate and io.gate.minimum
+    parts.checks = io.gate and checks.identities(run, io.gate.checks)
   end
   return parts
 end

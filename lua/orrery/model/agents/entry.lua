@@ -84,8 +84,14 @@ end
 local function read_checks(src, v, key, out)
   local list = src:list(v, key)
   for i = 1, #list do
-    out.checks = out.checks or {}
-    out.checks[#out.checks + 1] = src:text(list, i)
+    local name = src:text(list, i)
+    out.checks, out.checks_at = out.checks or {}, out.checks_at or {}
+    if name then
+      out.checks[#out.checks + 1] = name
+      out.checks_at[#out.checks] = src:place(list, i)
+    else
+      src:error(list, i, "a check is a name: - no_hardcoded_secrets")
+    end
   end
 end
 

@@ -1,5 +1,6 @@
 -- Inputs, outputs and gate of the steps of an agent workflow, resolved: paths, who makes
 -- them, schemas. What has no directory lives in the run's artifact directory.
+local checknames = require("orrery.model.agents.checknames")
 local inputs = require("orrery.model.agents.inputs")
 local paths = require("orrery.model.paths")
 local templates = require("orrery.model.agents.templates")
@@ -154,6 +155,14 @@ local function gate_of(self, e, outs)
     end
     if s.schema then schema_for(self, e, gate, found, s.schema, s.place) end
   end
+  for i, name in ipairs(v.checks or {}) do
+    local nobody = checknames.missing(name, self.stat)
+    if nobody then
+      gate.unknown = gate.unknown or {}
+      gate.unknown[name] = true
+      gate.unchecked[#gate.unchecked + 1] = { text = nobody, place = v.checks_at[i] }
+    end
+  end
   local rubric, why = knowledge(self, e, v.rubric, v.rubric_place, "rubric")
   gate.rubric = not why and rubric or nil
   if why then gate.unchecked[#gate.unchecked + 1] = { text = why, place = v.rubric_place } end
@@ -162,7 +171,7 @@ local function gate_of(self, e, outs)
     local bad = paths.bad_output({ path = path })
     if bad then self.src.report:error(v.place, bad) else gate.path = path end
   end
-  return (gate.path or v.schema or v.minimum or v.checks or #gate.schemas > 0)
+  return (gate.path or v.schema or v.minimum or v.checks or gate.rubric or #gate.schemas > 0)
     and gate or nil
 end
 

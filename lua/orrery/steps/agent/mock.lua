@@ -1,7 +1,9 @@
 -- The agent of `--agent mock`: it writes what a step declares, made up from the schemas, so
 -- that a workflow can be tried out and its order seen. It knows nothing.
+local checks = require("orrery.knowledge.checks")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
+local rubric = require("orrery.knowledge.rubric")
 local sample = require("orrery.knowledge.sample")
 
 local mock = {}
@@ -29,12 +31,27 @@ local function known_to(doc)
   return out
 end
 
+local function raise_criteria(v, minimum, path)
+  local given = rubric.read(path)
+  for _, c in ipairs(given and type(v.rubric_scores) == "table" and given.criteria or {}) do
+    local score = v.rubric_scores[c.name]
+    if type(score) ~= "number" or score < minimum then v.rubric_scores[c.name] = minimum end
+  end
+end
+
+local function please(gate, v)
+  if gate.minimum_score then
+    raise_scores(v, gate.minimum_score)
+    if gate.rubric then raise_criteria(v, gate.minimum_score, gate.rubric) end
+  end
+  if gate.checks then checks.complete(gate.checks, v) end
+end
+
 local function json_for(doc, o)
   local schema = schema_of(o.schema)
   local v = schema and sample.of(schema, known_to(doc))
     or { step = doc.step, role = doc.role, name = o.name }
-  local minimum = doc.gate and doc.gate.minimum_score
-  if minimum and o.primary and type(v) == "table" then raise_scores(v, minimum) end
+  if doc.gate and o.primary and type(v) == "table" then please(doc.gate, v) end
   return json.encode(v, { indent = 2, lossy = true }) .. "\n"
 end
 
