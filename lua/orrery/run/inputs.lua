@@ -164,7 +164,16 @@ local function kind_of(run, spec)
   return "dir"
 end
 
--- Globs of one name are expanded together, so that a later "!x" takes from an earlier "**".
+-- Of a directory what is below it counts. That the index was asked for the directory itself
+-- is forgotten, or the run would rest on something that is no file and not be remembered.
+local function forget_dirs(run, paths)
+  for _, p in ipairs(paths) do
+    local full = p:sub(1, 1) == "/" and p or run.root .. "/" .. p
+    local st = fs.stat(full)
+    if st and st.type == "dir" then run.index:forget(full) end
+  end
+end
+
 -- Only files that are there, each named by itself? Then they are looked at all at once.
 local function all_files(run, specs)
   local paths = {}
@@ -176,11 +185,12 @@ local function all_files(run, specs)
   if run.overlay then return nil end
   local facts = inputs.facts(run, paths)
   for i = 1, #facts do
-    if not facts[i][2] then return nil end
+    if not facts[i][2] then return forget_dirs(run, paths) end
   end
   return paths
 end
 
+-- Globs of one name are expanded together, so that a later "!x" takes from an earlier "**".
 local function expand_all(run, step, specs)
   local paths = all_files(run, specs)
   if paths then return paths, {} end
