@@ -36,15 +36,19 @@ local function env_of(dir, more)
   return env
 end
 
+-- The line that sums a run up ends with its times; a run of a second has them in other
+-- units, and the critical path follows from them.
+local function timeless(line)
+  if line:find("^%d+ steps?: ") then return (line:gsub(" · .*$", "")) end
+  return (line:gsub("%s+%d[%d%.]* m?s%f[%s\0]", ""))
+end
+
 -- What a run came to, without times and ids.
 local function outcome(dir, args, env)
   local r = cli.exec(dir, "run w " .. (args or ""), { env = env_of(dir, env) })
   local out = {}
   for line in r.stdout:gmatch("[^\n]+") do
-    line = line:gsub(dir:gsub("%p", "%%%0"), "DIR"):gsub(" · .*$", function(rest)
-      return rest:find("ms") and "" or rest
-    end)
-    out[#out + 1] = line:gsub("%s+%d[%d%.]* m?s%f[%s\0]", "")
+    out[#out + 1] = timeless((line:gsub(dir:gsub("%p", "%%%0"), "DIR")))
   end
   table.sort(out)
   return ("%d\n%s\n%s"):format(r.code, table.concat(out, "\n"), r.stderr)
