@@ -128,3 +128,18 @@ steps:
     stdout = "ok         2", again = { args = "run nope.yaml", code = 2,
       stderr = "there is no file 'nope.yaml'" } })
 end)
+
+describe("a list that happens to be empty", function()
+  it("is as good as any among inputs, and no words in a command", run {
+    files = workflow [[ o.step "link" { run = { "echo", "<", "{{inputs}}", ">" },
+      inputs = require("orrery.fs").glob("none/*.o") } ]],
+    args = "run w", stdout = "< >" })
+  it("is not the same as saying nothing", run {
+    files = workflow [[ o.step "link" { run = { "echo", "{{inputs}}" } } ]],
+    args = "run w", code = 3, stderr = "{{inputs}} is read, but 'link' declares no inputs" })
+end)
+
+describe("the word of another tool", function()
+  it("is answered with ours", run { files = workflow [[ o.step "a" { cmds = "true" } ]],
+    args = "check", code = 3, stderr = "unknown field 'cmds'; here it is called 'run'" })
+end)

@@ -119,7 +119,7 @@ end
 --- Words other tools use, and ours.
 fields.foreign = {
   depends_on = "needs", dependsOn = "needs", deps = "needs", dependencies = "needs",
-  cmd = "run", command = "run", commands = "run", script = "run", sh = "run",
+  cmd = "run", command = "run", commands = "run", cmds = "run", script = "run", sh = "run",
   sources = "inputs", srcs = "inputs", generates = "outputs", artifacts = "outputs",
   ["if"] = "when", condition = "when", desc = "doc", description = "doc",
   dir = "cwd", ["working-directory"] = "cwd", working_directory = "cwd", workdir = "cwd",

@@ -109,7 +109,8 @@ local function of_paths(s, path)
   local names = path[1] == "inputs" and item.input_names or item.output_names
   local list = path[1] == "inputs" and item.inputs or item.outputs
   if name == nil then
-    if not list or #list == 0 then
+    local said = path[1] == "inputs" and item.fields and item.fields.inputs ~= nil
+    if not said and (not list or #list == 0) then -- inputs = {} is a list, of none
       s.say(("{{%s}} is read, but '%s' declares no %s"):format(spell(path), item.id, path[1]))
     end
   elseif math.type(name) ~= "integer" and not names[name] then
