@@ -43,7 +43,8 @@ describe("an agent behind an endpoint", function()
   it("is a function of its request: asked once, whatever the key", chat.test {
     files = ask('prompt = "Say it"'), answers = { default = chat.says("it") }, agents = DEV,
     shell = [["$orrery" run a && KEY=sk-another-one-2 "$orrery" run a && rm -rf .orrery/runs &&
-      env -u KEY "$orrery" run a --json]], stdout = '"cached": "clean"',
+      env -u KEY "$orrery" run a --json; "$orrery" show a ask]],
+    stdout = { '"cached": "clean"', "remembered  yes" },
     after = function(dir) assert.are.equal(1, chat.requests(dir)) end })
 
   it("is asked again for another model, prompt or input", chat.test {
@@ -52,9 +53,19 @@ describe("an agent behind an endpoint", function()
     shell = [["$orrery" run a; echo more >> note.md; "$orrery" run a
       sed -i 's/"m1"/"m2"/' orrery.lua; "$orrery" run a
       sed -i 's/Say it/Sing it/' workflows/a.lua; "$orrery" run a; "$orrery" run a]],
-    stdout = "the agent's executor", after = function(dir)
+    stdout = { "the agent's executor m1 at http", "→ m2 at http" }, after = function(dir)
       assert.are.equal(4, chat.requests(dir))
     end })
+
+  it("is not asked again for another order of a table, ttl, key, price or retry", chat.test {
+    files = ask('prompt = "x", with = { a = 1, b = { 2, 3 }, c = "z" }, cache = { ttl = "1h" }'),
+    answers = { default = chat.says("it") }, agents = DEV,
+    shell = [["$orrery" run a
+      sed -i 's/a = 1, b = { 2, 3 }, c = "z"/c = "z", b = { 2, 3 }, a = 1/' workflows/a.lua
+      "$orrery" run a; sed -i 's/1h/2h/' workflows/a.lua; "$orrery" run a
+      sed -i 's/key = "KEY"/key = "KEY", stream = false, timeout = 60/' orrery.lua
+      "$orrery" run a]], stdout = { "saved 1 agent call", "!another order" },
+    after = function(dir) assert.are.equal(1, chat.requests(dir)) end })
 
   it("has fences taken off JSON, and is asked for it by the output's schema", chat.test {
     files = ask('outputs = { "r.json" }, gate = { schema = { ["r.json"] = "s.json" } }'),

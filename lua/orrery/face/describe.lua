@@ -1,5 +1,6 @@
 -- Workflows, steps and groups as plain data and as rows, for show.
 local cacheable = require("orrery.run.cacheable")
+local executors = require("orrery.run.executors")
 local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")
 local proc = require("orrery.core.proc")
@@ -46,8 +47,10 @@ local function paths(specs)
   return out
 end
 
-local function remembered(wf, step)
-  local ok, pure, why = pcall(cacheable.pure, { workflow = wf }, step)
+-- As a run with this orrery.lua would see it.
+local function remembered(wf, step, config)
+  local run = { workflow = wf, opts = {}, config = config, executor = executors.find }
+  local ok, pure, why = pcall(cacheable.pure, run, step)
   if not ok then return "depends on its executor" end
   return pure and "yes" or "no: " .. why
 end
@@ -95,8 +98,9 @@ local function some(list) return #list > 0 and list or nil end
 --- A step or group as plain data.
 ---@param item orrery.Step|orrery.Group
 ---@param wf orrery.Workflow
+---@param config? orrery.Config what executes its agents
 ---@return table
-function describe.fields(item, wf)
+function describe.fields(item, wf, config)
   local out = { id = item.id, doc = item.doc, place = place_text(item.place),
     needs = some(needs_of(item)), after = some(item.after or {}),
     when = item.when and value_text(item.when), workflow = wf.name,
@@ -119,7 +123,7 @@ function describe.fields(item, wf)
   out.ready, out.stop = ready_of(item), stop_of(item)
   out.retry = item.retry and value_text(item.retry)
   out.resources = item.resources and value_text(item.resources)
-  out.remembered = remembered(wf, item)
+  out.remembered = remembered(wf, item, config)
   out.allow_failure = item.allow_failure or nil
   return out
 end
@@ -132,9 +136,10 @@ local order = { "kind", "doc", "place", "group", "run", "call", "skill", "agent"
 --- The same as rows for columns.
 ---@param item orrery.Step|orrery.Group
 ---@param wf orrery.Workflow
+---@param config? orrery.Config
 ---@return string[][]
-function describe.rows(item, wf)
-  local fields, rows = describe.fields(item, wf), {}
+function describe.rows(item, wf, config)
+  local fields, rows = describe.fields(item, wf, config), {}
   if fields.kind ~= "workflow" then fields.workflow = nil end
   if fields.group == "" then fields.group = nil end
   for _, name in ipairs(order) do

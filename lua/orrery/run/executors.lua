@@ -38,7 +38,7 @@ local function from_config(v)
   local out
   if v.http then
     out = { http = v.http, reads = "request", keyed = endpoint.keyed(v.http),
-      shown = ("%s at %s"):format(v.http.model, v.http.base_url) }
+      shown = endpoint.shown(v.http) }
   elseif type(v.run) == "string" then
     out = from_text(v.run)
   else

@@ -50,12 +50,12 @@ end
 ---@param c table the invocation
 ---@return integer
 function show.main(c)
-  local wf, steps = target.need(c.words, args.pairs(c.opts.param, "-p"), { inspect = true })
+  local wf, steps, config = target.need(c.words, args.pairs(c.opts.param, "-p"), { inspect = true })
   if c.opts.json then
     local out = describe.workflow(wf)
     if #steps > 0 then
       out = {}
-      for i, id in ipairs(steps) do out[i] = describe.fields(target.item(wf, id), wf) end
+      for i, id in ipairs(steps) do out[i] = describe.fields(target.item(wf, id), wf, config) end
     end
     c.out(json.encode(out, { lossy = true, indent = 2 }) .. "\n")
     return 0
@@ -64,7 +64,7 @@ function show.main(c)
   for _, id in ipairs(steps) do
     local item = target.item(wf, id)
     c.out(item.id .. "\n")
-    print_rows(c, nil, describe.rows(item, wf))
+    print_rows(c, nil, describe.rows(item, wf, config))
   end
   return 0
 end

@@ -124,6 +124,11 @@ local function call(run, step, conf, headers, file, job)
   return event
 end
 
+--- The endpoint in words.
+---@param conf table the executor's http
+---@return string
+function http.shown(conf) return ("%s at %s"):format(conf.model, conf.base_url) end
+
 --- The parts of the key that belong to the endpoint; of secret headers the names of variables.
 ---@param conf table the executor's http
 ---@return string
@@ -132,7 +137,7 @@ function http.keyed(conf)
   for name, v in sorted.pairs(conf.headers) do
     headers[#headers + 1] = name .. "=" .. (type(v) == "table" and "$" .. v.env or v)
   end
-  return json.encode({ base_url = conf.base_url, model = conf.model, system = conf.system,
+  return http.shown(conf) .. " " .. json.encode({ system = conf.system,
     temperature = conf.temperature, max_tokens = conf.max_tokens, max_input = conf.max_input,
     headers = #headers > 0 and headers or nil })
 end
