@@ -116,9 +116,24 @@ local edits = {
   function() return "true" end,
 }
 
-local function edit(rand)
+-- What may have become of outputs alone.
+local losses = {
+  function() return "rm -f out/*.txt" end,
+  function() return "rm -rf out" end,
+  function(r) return ("rm -f out/%d.txt out/1*.txt"):format(r(9)) end,
+  function(r) return ("[ ! -f out/%d.txt ] || echo no > out/%d.txt"):format(r(10), r(10)) end,
+  function(r) local n = r(10) return ("[ ! -f out/%d.txt ] || chmod %s out/%d.txt"):format(n,
+    ({ "a+x", "g-r", "o-r" })[r(3)], n) end,
+  function(r) return ("rm -f out/%d.txt; ln -s nowhere out/%d.txt"):format(r(10), r(10)) end,
+  function(r) return ("rm -f out/%d.txt; mkdir out/%d.txt"):format(r(10), r(10)) end,
+  function() return "mv out real; ln -s real out; rm -f real/*.txt" end,
+  function() return "rm -rf out; ln -s /nowhere/at/all out" end,
+  function(r) return ("rm -f out/*.txt; echo %d >> src/%d.txt"):format(r(9), r(4)) end,
+}
+
+local function edit(rand, among)
   local list = {}
-  for i = 1, rand(2) do list[i] = edits[rand(#edits)](rand) end
+  for i = 1, rand(2) do list[i] = among[rand(#among)](rand) end
   return table.concat(list, "; ")
 end
 
@@ -181,13 +196,13 @@ local function is_partial(dir)
   return plan.stdout ~= "" and plan.stdout == line
 end
 
-local function follow(seed, flow, rand, rounds)
+local function follow(seed, flow, rand, rounds, among)
   local fast, slow = folder(flow), folder(flow)
   local used = 0
   local ok, why = pcall(function()
     local done = {}
     for round = 1, rounds do
-      local line = round > 1 and edit(rand) or "true"
+      local line = round > 1 and edit(rand, among) or "true"
       local args = rand(4) == 1 and "-k" or ""
       done[#done + 1] = line .. "  " .. args
       for _, dir in ipairs({ fast, slow }) do cli.exec(dir, "", { shell = line }) end
@@ -214,17 +229,21 @@ local function follow(seed, flow, rand, rounds)
   return used
 end
 
+local function compare(rounds, among)
+  local seed = tonumber(os.getenv("ORRERY_SEED") or "") or os.time()
+  local flows = tonumber(os.getenv("ORRERY_FLOWS") or "") or 3
+  local used = 0
+  for i = 1, flows do
+    local rand = random(seed + i)
+    used = used + follow(seed + i, workflow(rand), rand, rounds, among)
+  end
+  assert(used > flows * rounds // 4, "the short way was hardly ever taken: " .. used)
+end
+
 describe("a run in which little changed", function()
-  it("does, says and leaves what the whole run would", function()
-    local seed = tonumber(os.getenv("ORRERY_SEED") or "") or os.time()
-    local flows = tonumber(os.getenv("ORRERY_FLOWS") or "") or 3
-    local used = 0
-    for i = 1, flows do
-      local rand = random(seed + i)
-      used = used + follow(seed + i, workflow(rand), rand, 10)
-    end
-    assert(used > flows * 3, "the short way was hardly ever taken: " .. used)
-  end)
+  it("does, says and leaves what the whole run would", function() compare(10, edits) end)
+
+  it("puts outputs back as the whole run would", function() compare(8, losses) end)
 
   local chain = [[
 local o = require("orrery")
@@ -260,6 +279,72 @@ return o.workflow "w" {
       cli.check(sh("$orrery runs show"), { stdout = "4 steps: 3 up to date, 1 ran" })
       cli.check(sh("$orrery explain c"), { stdout = "src/2.txt changed" })
       cli.check(sh("$orrery run w"), { stdout = "everything up to date" })
+    end)
+  end)
+
+  -- The steps a run put back by what is remembered, without asking one.
+  local function put_back(dir)
+    local text = cli.exec(dir, "", { shell = "cat " .. runs.last(dir).path }).stdout
+    local n = 0
+    for line in text:gmatch("[^\n]+") do
+      local ev = json.decode(line)
+      if ev.ev == "step_finished" then
+        assert.equal("hit", ev.cached)
+        n = n + (ev.seconds == 0 and 1 or 0)
+      end
+    end
+    return n
+  end
+
+  it("puts outputs back without asking a step", function()
+    in_folder(function(dir, sh)
+      sh("$orrery run w")
+      cli.check(sh("rm out/a out/b out/c out/d; $orrery run w"), { stdout = "4 restored" })
+      assert.equal(4, put_back(dir))
+      cli.check(sh("cat out/c out/d"), { stdout = "source 1\nsource 2\nsource 3\n" })
+      cli.check(sh("$orrery runs show"), { stdout = "4 restored" })
+      cli.check(sh("$orrery run w"), { stdout = "everything up to date" })
+      cli.check(sh("echo other > out/b; rm out/d; $orrery run w"), { stdout = "2 restored" })
+      assert.equal(2, put_back(dir))
+      cli.check(sh("cat out/b out/d"), { stdout = "source 1\nsource 3\n" })
+      cli.check(sh("$orrery artifact list"), { stdout = { "out/a", "out/b", "out/c", "out/d" } })
+    end)
+  end)
+
+  it("asks the steps when another result than the remembered one was there last", function()
+    in_folder(function(dir, sh)
+      sh("$orrery run w; cp src/1.txt keep; echo 1 >> src/1.txt; ORRERY_NO_PLAN=1 $orrery run w")
+      cli.check(sh("cp keep src/1.txt; $orrery run w"), { stdout = "restored" })
+      assert.equal(0, put_back(dir))
+      cli.check(sh("cat out/a; $orrery run w"), { stdout = { "source 1\n", "up to date" } })
+    end)
+  end)
+
+  it("makes anew what the cache lost, and refuses what it damaged", function()
+    in_folder(function(_, sh)
+      sh("seq 9000 > src/3.txt; $orrery run w")
+      cli.check(sh("for f in $(find .orrery/cache -size +40k -size -60k); do "
+        .. "printf xx | dd of=$f bs=1 seek=9000 conv=notrunc; done 2>/dev/null; rm out/d; "
+        .. "$orrery run w; cmp out/d src/3.txt"), { code = 0, stdout = "d" })
+      cli.check(sh("rm -rf .orrery/cache; rm out/d; $orrery run w; cmp out/d src/3.txt"),
+        { code = 0, stdout = "ran" })
+    end)
+  end)
+
+  it("waits for another that writes the outputs", function()
+    in_folder(function(_, sh)
+      sh("$orrery run w")
+      local held = sh([[cat > hold.lua <<'X'
+local file = require("orrery.core.lock").open(".orrery/lock")
+local held = assert(file:try("out/d"))
+os.execute("rm out/d; timeout 60 $orrery run w > log 2>&1 & ")
+os.execute("timeout 60 sh -c 'until grep -q waits.for.another log; do :; done'")
+assert(os.execute("test ! -e out/d"))
+held:close()
+os.execute("timeout 60 sh -c 'until grep -q restored.*wall log; do :; done'")
+X
+timeout 90 $orrery lua hold.lua; cat log out/d]])
+      cli.check(held, { stdout = { "waits for another that writes out/d", "source 3" } })
     end)
   end)
 

@@ -5,10 +5,12 @@
 -- each step asked, as ever.
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
+local lazy = require("orrery.kernel.lazy")
 local json = require("orrery.core.json")
 local kept = require("orrery.run.kept")
 local pack = require("orrery.core.pack")
 local plan = require("orrery.core.plan")
+local putback = lazy("orrery.run.putback")
 local proc = require("orrery.core.proc")
 local roots = require("orrery.model.root")
 local runs = require("orrery.run.runs")
@@ -175,10 +177,12 @@ local function cache_holds(found)
   return how ~= nil
 end
 
---- The remembered run of what is asked, when what it rested on is as it was, but for files:
---- `changed` has their numbers, and then `index` is open and the caller's to close.
+--- The remembered run of what is asked, when what it rested on is as it was, but for files.
+--- Outputs are put back; otherwise `changed` has their numbers, and then `index` is open and
+--- the caller's to close.
 ---@param asked table from clean.asked
----@return table? found for clean.replay, or with `changed` for run.partial
+---@return table? found for clean.replay, after run.putback with `restored`, or with `changed`
+---  for run.partial
 ---@return string? why not: the first difference
 function clean.find(asked)
   local k = kept.read(asked.root, asked.key)
@@ -192,11 +196,11 @@ function clean.find(asked)
   if #doubt > 0 then
     local changed = sift(found, doubt)
     if not changed then return nil, "something moves" end
-    if #changed > 0 then return found end
+    if #changed > 0 and not putback.all(found) then return found end
   elseif found.grown then
     write_back(found)
   end
-  found.middle = kept.part(found.root, k.meta.middle)
+  found.middle = found.middle or kept.part(found.root, k.meta.middle)
   if not found.middle then return nil, "its journal" end
   return found
 end
@@ -206,18 +210,23 @@ end
 
 local HITS = '{"ev":"hits",'
 
--- The events between the first and the last; the line of the plan is long, and only reports
--- need it.
-local function events_of(middle, all)
-  local out, from = {}, 1
+-- Tells the events between the first and the last; the line of the plan is long, and only
+-- reports need it.
+local function tell(middle, opts)
+  local from = 1
   while from <= #middle do
     local to = middle:find("\n", from, true)
-    if all or middle:sub(from, from + #HITS - 1) == HITS then
-      out[#out + 1] = assert(json.decode(middle:sub(from, to - 1)))
+    if opts.all or middle:sub(from, from + #HITS - 1) == HITS then
+      opts.sink(assert(json.decode(middle:sub(from, to - 1))))
     end
     from = to + 1
   end
-  return out
+end
+
+local function lines_of(events)
+  local out = {}
+  for i, ev in ipairs(events or {}) do out[i] = json.encode(ev, { lossy = true }) .. "\n" end
+  return table.concat(out)
 end
 
 -- Writes a journal in one go.
@@ -244,11 +253,14 @@ function clean.replay(found, opts)
   for k, v in pairs(start) do shown[k] = v end
   shown.steps = meta.count
   opts.sink(shown)
-  for _, ev in ipairs(events_of(found.middle, opts.all)) do opts.sink(ev) end
+  tell(found.plan or "", opts)
+  for _, ev in ipairs(found.restored or {}) do opts.sink(ev) end
+  tell(found.middle, opts)
   local wall = math.floor((sys.mono() - opts.began) * 1e6 + 0.5) / 1e6
   finish.wall, finish.t, finish.saved = wall, wall, -wall
   local ok, why = write(dir .. "/journal.jsonl", json.encode(start, { lossy = true }), "\n",
-    found.middle, json.encode(finish, { lossy = true }), "\n")
+    found.plan or "", lines_of(found.restored), found.middle,
+    json.encode(finish, { lossy = true }), "\n")
   if ok and meta.registry then
     ok, why = fs.link(kept.path(found.root, meta.registry.name), dir .. "/registry.json")
   end

@@ -126,16 +126,38 @@ local function outs_of(steps, by_id)
   return outs
 end
 
-local function users_of(files, count)
+local function users_of(noted, count)
   local users = {}
   for i = 1, count do users[i] = {} end
-  for i, list in ipairs(files) do
-    for _, f in ipairs(list) do
+  for i, one in ipairs(noted) do
+    for _, f in ipairs(one.files) do
       local u = users[f]
       if u[#u] ~= i then u[#u + 1] = i end
     end
   end
   return users
+end
+
+local function comes_after(users, maker, outs)
+  local after = { [maker] = true }
+  for _, n in ipairs(outs[maker]) do after[n] = true end
+  for _, n in ipairs(users) do
+    if not after[n] then return false end
+  end
+  return true
+end
+
+-- The step that makes each file; 0 when none does, or another than those right after it rests
+-- on the file, too: then it is no matter of that step alone.
+local function makers_of(noted, users, outs)
+  local makers = {}
+  for i, one in ipairs(noted) do
+    for _, f in ipairs(one.made or {}) do
+      makers[f] = makers[f] == nil and comes_after(users[f], i, outs) and i or 0
+    end
+  end
+  for f in ipairs(users) do makers[f] = makers[f] or 0 end
+  return makers
 end
 
 local function all(list, fn)
@@ -157,12 +179,13 @@ end
 --- The graph of a workflow without inner groups; nil when it cannot be written down.
 ---@param wf orrery.Workflow
 ---@param steps orrery.Step[] those that are part of the run, in order
----@param files integer[][] the files each rests on
+---@param noted table[] of each: files, the numbers it rests on; made, those of its outputs in
+---  the order of its record; lock, its outputs' name
 ---@param count integer how many files have users
 ---@param owners table of run.inputs
 ---@return string? bytes for graph.open
 ---@return string? steps what its `read` reads from
-function graph.encode(wf, steps, files, count, owners)
+function graph.encode(wf, steps, noted, count, owners)
   local ids, by_id = {}, {}
   for i, step in ipairs(steps) do
     by_id[step.id] = i
@@ -175,10 +198,15 @@ function graph.encode(wf, steps, files, count, owners)
     trees[i] = { prefix = t.prefix, id = t.id, glob = t.glob, excluded = t.excluded }
   end
   local bodies = rows_in(all(steps, function(s) return graph.pack_step(s, wf) or "" end))
+  local users, outs = users_of(noted, count), outs_of(steps, by_id)
   return pack.encode({ count = #steps, ids = rows_in(ids), written = written, trees = trees,
-    ends = bodies.ends, files = rows_in(all(files, numbers_in)),
-    users = rows_in(all(users_of(files, count), numbers_in)),
-    outs = rows_in(all(outs_of(steps, by_id), numbers_in)) }), bodies.text
+    ends = bodies.ends, files = rows_in(all(noted, function(s) return numbers_in(s.files) end)),
+    users = rows_in(all(users, numbers_in)), outs = rows_in(all(outs, numbers_in)),
+    makers = table.concat(all(makers_of(noted, users, outs), function(n)
+      return string.pack("<I4", n)
+    end)),
+    made = rows_in(all(noted, function(s) return numbers_in(s.made or {}) end)),
+    locks = rows_in(all(noted, function(s) return s.lock end)) }), bodies.text
 end
 
 ---------------------------------------------------------------------------
@@ -187,13 +215,16 @@ end
 --- A graph from its bytes; nil when they are none.
 ---@param bytes string
 ---@param read fun(from: integer, to: integer): string? bytes of the steps after `from`, up to `to`
----@param wf table the workflow its steps belong to: env, top
 ---@return table?
-function graph.open(bytes, read, wf)
+function graph.open(bytes, read)
   local data = pack.decode(bytes)
   if type(data) ~= "table" or not data.count then return nil end
-  return setmetatable({ data = data, read = read, wf = wf, made = {} }, Graph)
+  return setmetatable({ data = data, read = read, known = {} }, Graph)
 end
+
+--- From now on steps are made, as those of a workflow.
+---@param wf table env, top
+function Graph:of(wf) self.wf = wf end
 
 -- The ids in order, and their numbers.
 local function numbers_of(self)
@@ -216,16 +247,43 @@ function Graph:number(id) return numbers_of(self)[id] end
 ---@param n integer
 ---@return orrery.Step?
 function Graph:step(n)
-  local step = self.made[n]
+  local step = self.known[n]
   if step == nil then
     local from, to = bounds(self.data, n)
     local bytes = to > from and self.read(from, to)
     step = bytes and unpack_step(bytes, self.wf) or false
     if step then step.index = n end
-    self.made[n] = step
+    self.known[n] = step
   end
   return step or nil
 end
+
+--- The id of a step.
+---@param n integer
+---@return string
+function Graph:id(n)
+  numbers_of(self)
+  return self.ids[n]
+end
+
+--- The step of which alone a file is; nil when it is not known to be one's.
+---@param f integer
+---@return integer? n
+function Graph:maker(f)
+  if f * 4 > #self.data.makers then return nil end
+  local n = string.unpack("<I4", self.data.makers, f * 4 - 3)
+  return n > 0 and n or nil
+end
+
+--- The files a step makes, in the order of its record.
+---@param n integer
+---@return integer[]
+function Graph:made(n) return numbers_out(row(self.data.made, n)) end
+
+--- The name of the lock of a step's outputs.
+---@param n integer
+---@return string
+function Graph:lock(n) return row(self.data.locks, n) end
 
 --- The files a step rests on.
 ---@param n integer

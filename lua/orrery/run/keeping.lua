@@ -13,7 +13,7 @@ local keeping = {}
 
 -- The steps of this run, in the order of the file, with what was noted of them.
 local function steps_of(self)
-  local steps, files, fulls = {}, {}, {}
+  local steps, noted, fulls = {}, {}, {}
   for _, node in ipairs(self.run.scheduler.order) do
     if node.kind == "step" then steps[#steps + 1] = node.unit end
   end
@@ -21,9 +21,9 @@ local function steps_of(self)
   for i, step in ipairs(steps) do
     local one = self.steps[step.id]
     if not one then return nil end
-    files[i], fulls[i] = one.files, kept.key_bytes(one.full)
+    noted[i], fulls[i] = one, kept.key_bytes(one.full)
   end
-  return steps, files, table.concat(fulls)
+  return steps, noted, table.concat(fulls)
 end
 
 -- What a workflow is beside its steps, when that can be written down.
@@ -62,11 +62,11 @@ local function finish_of(count)
 end
 
 -- A run may be without groups, or its steps are not told one by one.
-local function graph_part(self, steps, files)
+local function graph_part(self, steps, noted)
   local run = self.run
   if #run.workflow.groups > 1 or #run.workflow.top.finally > 0 then return nil end
   inputs.owner(run, "")
-  local bytes, bodies = graph.encode(run.workflow, steps, files, #self.paths, run.owners)
+  local bytes, bodies = graph.encode(run.workflow, steps, noted, #self.paths, run.owners)
   if not bytes then return nil end
   return kept.put_part(run.root, run.id .. ".graph", bytes),
     kept.put_part(run.root, run.id .. ".steps", bodies)
@@ -83,14 +83,14 @@ end
 ---@param blob string its file facts
 function keeping.put(self, blob)
   local run, key = self.run, self.asked.key
-  local steps, files, fulls = steps_of(self)
+  local steps, noted, fulls = steps_of(self)
   if not steps then return end
   local start, middle = middle_of(self, steps)
   if not middle then return end
   fs.mkdir(run.root .. "/.orrery/plans")
   local old = kept.read(run.root, key)
   local registry = fs.read(run.dir .. "/registry.json")
-  local graph_file, steps_file = graph_part(self, steps, files)
+  local graph_file, steps_file = graph_part(self, steps, noted)
   local meta = { v = kept.VERSION, env = self.env, types = self.types, stats = self.stats,
     tools = self.tools, globs = globs_of(self), cache = self.cache, day = clean.today(),
     dotenv = pack.digest(run.dotenv), workflow = workflow_of(run), config = config_of(run),

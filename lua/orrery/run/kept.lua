@@ -15,9 +15,9 @@ local pack = require("orrery.core.pack")
 local kept = {}
 
 --- The format; another one is not read.
-kept.VERSION = 2
+kept.VERSION = 3
 
-local MAGIC = "orrkept2"
+local MAGIC = "orrkept3"
 -- How many are kept in a checkout.
 local MOST = 16
 

@@ -93,4 +93,15 @@ function last.failed(run, step, message, manifest)
   write(run, step, before)
 end
 
+--- Is what a step left here, without a failure since, what a full key stands for?
+---@param index core.Index
+---@param workflow string its name
+---@param id string
+---@param full string
+---@return boolean
+function last.stays(index, workflow, id, full)
+  local record = of(index, workflow, id)
+  return type(record) == "table" and record.full == full and not record.failed
+end
+
 return last

@@ -36,6 +36,16 @@ function locks.key(run, step, base)
   return l
 end
 
+--- The name of the lock of outputs.
+---@param outputs { path: string }[] declared ones
+---@return string
+function locks.name(outputs)
+  local paths = {}
+  for i, o in ipairs(outputs) do paths[i] = o.path end
+  table.sort(paths)
+  return table.concat(paths, "\0")
+end
+
 --- The lock of a step's outputs in this checkout. It is named by what is written, not by
 --- the step: a step may run another workflow that has a step of its name.
 ---@param run orrery.Run
@@ -43,12 +53,10 @@ end
 ---@param outputs { path: string }[] declared ones
 ---@return core.Lock? nil when there is no lock file
 function locks.outputs(run, step, outputs)
-  local paths = {}
-  for i, o in ipairs(outputs) do paths[i] = o.path end
-  table.sort(paths)
   if not run.locks then return nil end
-  local l, err = acquire(run, run.locks.try, run.locks, table.concat(paths, "\0"),
-    ("%s: waits for another that writes %s"):format(step.id, table.concat(paths, ", ")))
+  local name = locks.name(outputs)
+  local l, err = acquire(run, run.locks.try, run.locks, name,
+    ("%s: waits for another that writes %s"):format(step.id, (name:gsub("%z", ", "))))
   if err then errors.raise("state", "outputs cannot be locked: " .. errors.text(err)) end
   return l
 end

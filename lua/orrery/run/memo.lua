@@ -37,9 +37,12 @@ local function is_output(out)
     and (type(out.link) == "string" or type(out.digest) == "string" and #out.digest == 64)
 end
 
--- The record under a full key; nil when it is none that a run wrote. Where its paths lead is
--- looked at when they are used.
-local function record_of(store, full)
+--- The record under a full key, its paths as they are stored; nil when it is none that a run
+--- wrote. Where its paths lead is looked at when they are used.
+---@param store core.Store
+---@param full string
+---@return table?
+function memo.sound(store, full)
   local record = unpack(store:get(SPACE, full))
   if not record or type(record.outputs) ~= "table" then return nil end
   for _, out in ipairs(record.outputs) do
@@ -59,12 +62,12 @@ function memo.find(run, step, base, dynamic)
   local store = run.store
   if not store then return nil end
   if not dynamic then
-    return artifacts.of_record(run, record_of(store, base)), base
+    return artifacts.of_record(run, memo.sound(store, base)), base
   end
   local sets = unpack(store:get(SETS, base))
   for _, set in ipairs(sets or {}) do
     local full = key.full(base, recorded.facts(run, step, set))
-    local record = record_of(store, full)
+    local record = memo.sound(store, full)
     if record then return artifacts.of_record(run, record), full end
   end
 end
@@ -76,7 +79,11 @@ local function same_bytes(run, out)
   return d == out.digest and fact.kind ~= "link", fact
 end
 
-local function in_place(run, out)
+--- Is an output of a record in place and right?
+---@param run orrery.Run of which root and index are asked
+---@param out table
+---@return boolean
+function memo.in_place(run, out)
   local same, fact = same_bytes(run, out)
   if not same or out.link then return same end
   still.put(run, out.path, out.digest, fact.mode)
@@ -90,7 +97,7 @@ end
 ---@return boolean
 function memo.clean(run, step, record)
   for _, out in ipairs(record.outputs) do
-    if not in_place(run, out) and not temp.may_be_absent(run, step, out) then return false end
+    if not memo.in_place(run, out) and not temp.may_be_absent(run, step, out) then return false end
   end
   for _, out in ipairs(record.outputs) do
     if out.digest then run.store:touch(out.digest) end
@@ -121,7 +128,7 @@ function memo.sets(run, base) return run.store and unpack(run.store:get(SETS, ba
 ---@return string?
 function memo.lost(run, step, record)
   for _, out in ipairs(record.outputs) do
-    if out.digest and not in_place(run, out) and not run.store:has_blob(out.digest)
+    if out.digest and not memo.in_place(run, out) and not run.store:has_blob(out.digest)
       and not temp.may_be_absent(run, step, out) then
       return out.path
     end
@@ -145,7 +152,7 @@ end
 ---@return string? why
 function memo.restore(run, record)
   for _, out in ipairs(record.outputs) do
-    if not in_place(run, out) then
+    if not memo.in_place(run, out) then
       if out.digest and not run.store:has_blob(out.digest) then
         return false, ("%s is no longer in the cache"):format(out.path)
       end

@@ -7,7 +7,6 @@
 local clean = require("orrery.run.clean")
 local context = require("orrery.run.context")
 local fs = require("orrery.core.fs")
-local graph = require("orrery.run.graph")
 local inputs = require("orrery.run.inputs")
 local json = require("orrery.core.json")
 local kept = require("orrery.run.kept")
@@ -96,12 +95,10 @@ end
 
 local function prepare(self, found)
   local meta = found.k.meta
-  local bytes = kept.part(found.root, meta.graph)
   self.workflow = workflow_of(self)
-  self.graph = bytes and graph.open(bytes, function(from, to)
-    return kept.piece(found.root, meta.steps, from, to)
-  end, self.workflow)
-  local numbers = self.graph and self.graph:touched(found.changed)
+  self.graph = found.graph
+  self.graph:of(self.workflow)
+  local numbers = self.graph:touched(found.changed)
   if not numbers or not take(self, numbers) then return false end
   self.numbers = numbers
   self.middle = kept.part(found.root, meta.middle)
@@ -118,7 +115,7 @@ function partial.of(found)
   local meta = found.k.meta
   local self = setmetatable({ found = found, k = found.k, within = {}, index = found.index,
     total = meta.count, config = meta.config }, Partial)
-  if meta.graph and meta.steps and meta.workflow and meta.config and prepare(self, found) then
+  if found.graph and meta.workflow and meta.config and prepare(self, found) then
     self.results = lazily(function(id) return known_result(self, id) end)
     return self
   end

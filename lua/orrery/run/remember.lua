@@ -9,8 +9,10 @@ local cacheable = require("orrery.run.cacheable")
 local clean = require("orrery.run.clean")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
+local lazy = require("orrery.kernel.lazy")
 local links = require("orrery.run.links")
 local load = require("orrery.model.load")
+local locks = lazy("orrery.run.locks")
 local pack = require("orrery.core.pack")
 local plan = require("orrery.core.plan")
 local proc = require("orrery.core.proc")
@@ -181,6 +183,19 @@ local function add_inputs(self, list, facts)
   end
 end
 
+-- The files of a list that a step makes, from number `first` of it on; nil when that takes
+-- more to know than its record: it edits one in place, or its key is not known beforehand.
+local function made_of(list, first, job)
+  if job.full ~= job.base then return nil end
+  local read, made = {}, {}
+  for i = 1, first - 1 do read[list[i]] = true end
+  for i = first, #list do
+    if read[list[i]] then return nil end
+    made[#made + 1] = list[i]
+  end
+  return made
+end
+
 --- Notes the end of a step: what it rests on, when its result is one that is remembered.
 ---@param step orrery.Step
 ---@param job table with its record and full key, if it has them
@@ -193,12 +208,14 @@ function Consulted:step(step, job)
   local list = {}
   add_inputs(self, list, job.manifest.inputs)
   add_inputs(self, list, record.facts and record.facts.found)
+  local first = #list + 1
   for _, o in ipairs(record.outputs) do
     add_file(self, list, o.path, o.digest or hash.sha256("link:" .. o.link),
       o.digest and (o.mode & 73 ~= 0 and 8 or 4) or 0)
   end
   if not self.steps[step.id] then self.noted = self.noted + 1 end
-  self.steps[step.id] = { files = list, full = job.full }
+  self.steps[step.id] = { files = list, full = job.full, made = made_of(list, first, job),
+    lock = locks.name(job.outputs) }
 end
 
 ---------------------------------------------------------------------------
