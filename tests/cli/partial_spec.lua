@@ -45,12 +45,13 @@ local kinds = {
       .. ' outputs = { n = "out/%d.txt" }%s'):format(src, src, i, src, i,
       up and (', needs = { "s%d" }'):format(up) or "")
   end,
-  function(_, src, up) -- a value of another step in the command
+  function(i, src, up) -- a value of another step in the command; no two with the same key
     if not up then
-      return ('run = "cat src/%d.txt", inputs = { "src/%d.txt" }, parse = "text"'):format(src, src)
+      return ('run = "cat src/%d.txt; : %d", inputs = { "src/%d.txt" }, parse = "text"'):format(src,
+        i, src)
     end
-    return ('run = "echo {{results.s%d.stdout}} {{results.s%d.exit}}", inputs = {}, '
-      .. 'needs = { "s%d" }'):format(up, up, up)
+    return ('run = "echo %d {{results.s%d.stdout}} {{results.s%d.exit}}", inputs = {}, '
+      .. 'needs = { "s%d" }'):format(i, up, up, up)
   end,
   function(i, src)
     return ('run = "cat src/%d.txt hdr.h > out/%d.txt; echo out/%d.txt: hdr.h > out/%d.d", '
