@@ -72,7 +72,12 @@ describe("the reason of a rerun", function()
   it("names an upvalue, with its size", after({ ["workflows/w.lua"] =
     'local o = require("orrery")\nlocal samples = { 1, 2 }\nreturn o.workflow "w" {\n'
     .. 'o.step "s" { call = function() return #samples end } }' }, edit("1, 2", "1, 2, 3"),
-    "upvalue 'samples' changed (3 entries, was 2 entries)"))
+    "upvalue 'samples' changed (3 entries, was 2)\n"))
+  it("says what to do about a big one", after({ ["workflows/w.lua"] =
+    'local o = require("orrery")\nlocal samples = {}\nfor i = 1, 200 do samples[i] = i end\n'
+    .. 'return o.workflow "w" {\no.step "s" { call = function() return #samples end } }' },
+    edit("200", "201"), "upvalue 'samples' changed (201 entries, was 200); pass only what the "
+    .. "step uses: with = {…}"))
   it("says that a function changed", after(step("call = function() return 1 end"),
     edit("return 1", "return 2"), "the function changed"))
   it("names a result that a function read", after({ ["workflows/w.lua"] = workflow [[

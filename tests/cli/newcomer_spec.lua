@@ -143,3 +143,11 @@ describe("the word of another tool", function()
   it("is answered with ours", run { files = workflow [[ o.step "a" { cmds = "true" } ]],
     args = "check", code = 3, stderr = "unknown field 'cmds'; here it is called 'run'" })
 end)
+
+describe("a step that fails for a variable it was not given", function()
+  it("is told which one, though it printed nothing", run {
+    files = workflow [[ o.step "push" { run = 'test -n "$AWS_PROFILE"', inputs = {} } ]],
+    env = { AWS_PROFILE = "me" }, args = "run w", code = 1,
+    stderr = 'AWS_PROFILE is set in your shell but not passed; add pass_env = { "AWS_PROFILE" }',
+    again = { args = "run w", code = 1, stderr = "!AWS_PROFILE" } })
+end)

@@ -220,9 +220,22 @@ local function settle(run, step, job, came)
   if step.returns or step.gate then came.error = gate.check(run, step, came, job.ctx) end
 end
 
-local function env_note(run, job, came)
+-- The variables that a command reads, one a line.
+local function reads(action, out)
+  for _, word in ipairs(type(action) == "table" and action or { action }) do
+    if type(word) == "table" then
+      reads(word, out)
+    elseif type(word) == "string" then
+      for name in word:gmatch("%${?([%a_][%w_]*)") do out[#out + 1] = name end
+    end
+  end
+  return table.concat(out, "\n")
+end
+
+local function env_note(run, step, job, came)
   if not job.pure or not came.error then return end
-  local names = environ.missing(run, job.vars, (came.stderr or "") .. (came.stdout or ""))
+  local names = environ.missing(run, job.vars, ("%s%s\n%s"):format(came.stderr or "",
+    came.stdout or "", step.kind == "run" and reads(step.action, {}) or ""))
   if #names > 0 then
     came.error.hint = ("%s %s set in your shell but not passed; add pass_env = { \"%s\" }")
       :format(table.concat(names, ", "), #names == 1 and "is" or "are",
@@ -302,7 +315,7 @@ function attempt.run(run, step, job)
   if came.asks and not came.error then
     came.error = approval.of_result(run, step, job, came)
   end
-  env_note(run, job, came)
+  env_note(run, step, job, came)
   local err = came.error
   local result = outcome.result(step, job, {
     status = err and (err.class == "cancelled" and "cancelled" or "failed") or "ok",

@@ -150,6 +150,16 @@ end
 ---------------------------------------------------------------------------
 -- functions, gates, and what has but a name
 
+local BIG = 100 -- entries of a captured table of which a step hardly needs all
+
+-- "201 entries", "200 entries" to "201 entries, was 200", with what to do when that is much.
+local function sizes(now, was)
+  local n, before = now:match("^(%d+) entries$"), was:match("^(%d+) entries$")
+  if not (n and before) then return ("(%s, was %s)"):format(now, was) end
+  return ("(%s entries, was %s)%s"):format(n, before, tonumber(n) >= BIG
+    and "; pass only what the step uses: with = {…}" or "")
+end
+
 local function functions(out, old, new)
   if old.identity == new.identity then return end
   local n = #out
@@ -159,7 +169,7 @@ local function functions(out, old, new)
     if was == "a function" and now == was then
       add(out, "function", k, "function '%s' changed", k)
     elseif was and now and was ~= now then
-      add(out, "function", k, "upvalue '%s' changed (%s, was %s)", k, now, was)
+      add(out, "function", k, "upvalue '%s' changed %s", k, sizes(now, was))
     else
       add(out, "function", k, "upvalue '%s' changed", k)
     end

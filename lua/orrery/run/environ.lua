@@ -141,8 +141,8 @@ end
 --- for the report of a failure.
 ---@param run table
 ---@param vars table<string, string> what the step got
----@param text string the step's output
----@return string[] names mentioned in the output and not passed, sorted
+---@param text string the step's output, and what its command reads
+---@return string[] names mentioned there and not passed, sorted
 function environ.missing(run, vars, text)
   local out, seen = {}, {}
   for name in text:gmatch("[A-Z][A-Z0-9_]+") do
