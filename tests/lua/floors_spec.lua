@@ -10,6 +10,7 @@ local lazy = {
   ["cache"] = { ["orrery.model"] = true },
   ["schema"] = { ["orrery.knowledge"] = true },
   ["rules"] = { ["orrery.knowledge"] = true },
+  ["skills"] = { ["orrery.model"] = true, ["orrery.run"] = true },
 }
 
 local function files(dir, ending)

@@ -141,7 +141,7 @@ end
 
 -- What this left is what the next run begins with.
 local function note_last(run, step, job, full, facts, unkept)
-  local ttl = full and (job.ttl or job.kind.ttl)
+  local ttl = full and (job.ttl or job.prepared.ttl or job.kind.ttl)
   if full or unkept or #facts > 0 or last.get(run, step) then
     last.put(run, step, full, facts, { unkept = unkept or nil, edited = job.files,
       expires = ttl and sys.wall() + ttl or nil })
@@ -164,7 +164,7 @@ local function remember(run, step, job, result, came)
     stderr = result.stderr, outputs = came.facts, seconds = result.seconds, usage = result.usage,
     manifest = job.manifest, digest = result.digest, set = came.set }
   local full, bad = memo.store(run, step, job.base, set, record,
-    { ttl = job.ttl or job.kind.ttl, store = job.store })
+    { ttl = job.ttl or job.prepared.ttl or job.kind.ttl, store = job.store })
   job.record, job.full = record, full
   if not full then run:cache_trouble(bad) end
   return full

@@ -1,12 +1,11 @@
 -- The kind `skill`: skills/NAME.lua, which returns a function of ctx (or a table with one
 -- called run) and runs on a worker; or skills/NAME, a program that gets a JSON request on
--- its standard input and answers as an agent does.
+-- its standard input and answers as an agent does. Params are checked before, results after.
 local answer = require("orrery.steps.agent.answer")
 local artifacts = require("orrery.run.artifacts")
 local call = require("orrery.steps.call")
 local command = require("orrery.steps.run")
 local errors = require("orrery.kernel.errors")
-local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
 local request = require("orrery.steps.agent.request")
 local skills = require("orrery.run.skills")
@@ -15,13 +14,6 @@ local skill = {}
 
 -- Seconds after which a result expires when its step does not say: what skills fetch ages.
 skill.ttl = 3600
-
-local function find(run, name)
-  local path, is_lua = skills.find(run.root, name)
-  if path then return path, is_lua end
-  errors.raise("skill", ("there is no skill '%s'; write skills/%s.lua, which returns "
-    .. "function(ctx) … end, or a program skills/%s"):format(name, name, name))
-end
 
 -- Travels to the worker with the text of the skill.
 local function entry(text, name)
@@ -44,17 +36,35 @@ end
 ---@return table parts
 ---@return table prepared
 function skill.prepare(run, step, ctx)
-  local path, is_lua = find(run, step.action)
-  local parts = { skill = step.action, code = run.index:digest(path) }
-  if not is_lua then
+  local one = skills.get(run.root, step.action)
+  local parts = { skill = step.action, code = run.index:digest(one.path), version = one.version,
+    said = not one.lua and (one.params ~= nil or one.result ~= nil) and { one.params or false,
+      one.result or false } or nil }
+  local given = step.agent_io and request.params(run, step) or ctx.with
+  local bad = skills.misfit(one, "params", given or {}, run.root)
+  if bad then errors.raise("params", bad.message, { class = bad.class }) end
+  if not one.lua then
     parts.params = request.params(run, step)
     local doc = request.of(run, step, { ctx = ctx, role = step.action, prompt = "" })
-    return parts, { argv = { path }, request = doc, shown = step.action }
+    doc.version = one.version
+    return parts, { skill = one, argv = { one.path }, request = doc, shown = step.action,
+      ttl = one.ttl }
   end
-  local text, why = fs.read(path)
-  if not text then errors.raise("skill", why.message) end
   parts.ctx = call.context_of(ctx)
-  return parts, { fn = entry(text, "skills/" .. step.action .. ".lua"), shown = step.action }
+  return parts, { skill = one, fn = entry(one.text, one.file), shown = step.action, ttl = one.ttl }
+end
+
+local function perform(run, step, prepared, job)
+  if prepared.fn then
+    local came = call.execute(run, step, prepared, job)
+    if prepared.ttl then came.impure = nil end
+    return came
+  end
+  local env = table.move(job.env, 1, #job.env, 1, {})
+  env[#env + 1] = "ORRERY_ARTIFACTS=" .. run.root .. "/" .. artifacts.dir(run)
+  return answer.take(command.execute(run, step, { argv = prepared.argv }, { env = env,
+    cwd = job.cwd, timeout = job.timeout, attempt = job.attempt,
+    stdin = json.encode(prepared.request, { lossy = true }) .. "\n" }))
 end
 
 --- Executes; suspends until the skill has ended.
@@ -64,12 +74,9 @@ end
 ---@param job table
 ---@return table outcome
 function skill.execute(run, step, prepared, job)
-  if prepared.fn then return call.execute(run, step, prepared, job) end
-  local env = table.move(job.env, 1, #job.env, 1, {})
-  env[#env + 1] = "ORRERY_ARTIFACTS=" .. run.root .. "/" .. artifacts.dir(run)
-  return answer.take(command.execute(run, step, { argv = prepared.argv }, { env = env,
-    cwd = job.cwd, timeout = job.timeout, attempt = job.attempt,
-    stdin = json.encode(prepared.request, { lossy = true }) .. "\n" }))
+  local came = perform(run, step, prepared, job)
+  came.error = came.error or skills.misfit(prepared.skill, "result", came.value, run.root)
+  return came
 end
 
 return skill

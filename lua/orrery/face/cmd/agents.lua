@@ -1,7 +1,7 @@
 -- orrery agents …: what belongs to agents' workflows, a command each.
 local agents = {}
 
-agents.usage = "orrery agents convert|journey|rules …"
+agents.usage = "orrery agents convert|journey|rules|skill …"
 agents.about = [[
 What workflows of agents need besides themselves. Each has its own help: orrery agents rules
 --help.]]
@@ -11,7 +11,8 @@ agents.examples = { { "orrery agents rules for src/app.ts", "the rules a file ca
 --- The commands beneath, in the order of help: name, and one line.
 agents.subs = { { "convert", "a workflow of the agent dialect as Lua" },
   { "journey", "what people do with workflows and skills: list, check, run" },
-  { "rules", "coding rules: index, for a file, for a project, audit" } }
+  { "rules", "coding rules: index, for a file, for a project, audit" },
+  { "skill", "named units of work: list, run" } }
 
 --- The module of one.
 ---@param name string

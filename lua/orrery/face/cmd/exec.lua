@@ -3,7 +3,7 @@ local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
 local loops = require("orrery.kernel.loop")
 local pack = require("orrery.core.pack")
-local single = require("orrery.face.single")
+local single = require("orrery.run.single")
 local sys = require("orrery.core.sys")
 
 local exec = {}

@@ -155,7 +155,7 @@ local function skill_workflow(self, one)
     fields = { agent = one.skill, prompt = one.description .. "\n\n"
       .. preflight.prompt(self.book, path) }
   end
-  return require("orrery.face.single").make(one.id, one.skill, fields, root, self.config)
+  return require("orrery.run.single").make(one.id, one.skill, fields, root, self.config)
 end
 
 local function by_hand(c, one)
