@@ -47,7 +47,7 @@ local function watched()
         .. "scripts/run-lua-tests build-asan "
         .. specs("tests/cli", { "exec", "restore", "script", "secrets", "signals", "values",
           "warden" }),
-      env = { ASAN_OPTIONS = "detect_leaks=1:allocator_may_return_null=1",
+      env = { ASAN_OPTIONS = "detect_leaks=1:fast_unwind_on_malloc=0:allocator_may_return_null=1",
         UBSAN_OPTIONS = "halt_on_error=1:print_stacktrace=1" } },
   }
 end
@@ -67,7 +67,7 @@ return o.workflow "ci" {
     o.step "lua" { run = "scripts/run-lua-tests build tests/lua", parse = "json",
       inputs = { "scripts/run-lua-tests", sources, suites }, timeout = "10m" },
     o.step "cli" { run = "scripts/run-lua-tests build tests/cli", parse = "json",
-      inputs = { "scripts/run-lua-tests", sources, suites, "scripts/**" }, timeout = "10m" },
+      inputs = { "scripts/run-lua-tests", sources, suites, "scripts/**" }, timeout = "20m" },
   },
   sanitized("asan", "address,undefined", {
     ASAN_OPTIONS = "detect_leaks=1:fast_unwind_on_malloc=0:allocator_may_return_null=1",
