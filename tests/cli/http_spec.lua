@@ -103,6 +103,34 @@ describe("an agent behind an endpoint", function()
       assert.matches("n", body.messages[2].content, 1, true)
     end })
 
+  it("plays a step of the dialect: artifacts, reasoning, a directory, its gate", chat.test {
+    files = { ["schemas/plan.json"] = '{"type":"object","required":["goal"]}',
+      ["workflows/a.yaml"] = [[
+retry_config: { max_attempts: 2, initial_delay_ms: 0, retryable_errors: [timeout] }
+steps:
+  - step: 1
+    agent: dev
+    description: Plan {{workflow_id}}.
+    outputs: [plan.json, src, { reasoning: why/1.json }]
+    validation: { schema: schemas/plan.json, gate: gates/1.json }
+  - step: 2
+    agent: dev
+    inputs: [plan.json (from step 1), src (from step 1)]
+    outputs: [report.md]
+]] }, answers = {
+      ["1"] = chat.says({ files = { ["plan.json"] = {}, src = { ["a/main.c"] = "int x;" },
+        ["why/1.json"] = { why = "so" } } }),
+      ["2"] = chat.says({ files = { ["plan.json"] = { goal = "peace" },
+        src = { ["a/main.c"] = "int y;" }, ["why/1.json"] = { why = "so" } } }),
+      ["3"] = chat.says("# Report") }, agents = DEV, args = "run a", after = function(dir)
+      local _, again = chat.request(dir, 2)
+      assert.matches("Mend this:\n%- .*goal", again.messages[2].content)
+      local _, two = chat.request(dir, 3)
+      assert.matches('<input name="plan.json">', two.messages[2].content, 1, true)
+      assert.matches('<input name="src/a/main.c">\nint y;\n', two.messages[2].content, 1, true)
+      assert.are.equal("passed", json.decode(cli.read(dir .. "/gates/1.json")).status)
+    end, })
+
   it("whose output would lie elsewhere is refused", chat.test {
     files = { ["workflows/a.yaml"] = "steps:\n- step: 1\n  agent: dev\n  outputs: [src, x.json]\n" },
     answers = { default = chat.says({ files = { src = { ["../../../evil"] = "x" },
@@ -249,6 +277,8 @@ describe("an executor in orrery.lua", function()
       "did you mean 'base_url'?" }))
   it("is a command or an endpoint", refused("dev = { reads = 'request' }",
     "needs one of run and http"))
+  it("has texts in its command", refused("dev = { run = { './a', 5 } }",
+    "agents['dev'].run: word 2 is a number, not a text"))
   it("names the variable of its key, not the key",
     refused('dev = { http = { base_url = "http://x", model = "m", key = "sk-abcdefghijkl" } }',
       { "is the name of an environment variable", "!abcdefghijkl" }))

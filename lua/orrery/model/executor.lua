@@ -82,8 +82,16 @@ local function circuit_of(what, v, say)
   return t
 end
 
-local function words_of(v)
-  return type(v) == "string" and { v } or v
+-- A list of texts, or one; what else is in it is refused.
+local function words_of(what, v, say)
+  local list = type(v) == "string" and { v } or v
+  for i, word in ipairs(list or {}) do
+    if type(word) ~= "string" or word == "" then
+      say(("%s: word %d is %s, not a text"):format(what, i, word == "" and "empty"
+        or "a " .. type(word)))
+    end
+  end
+  return list
 end
 
 local function one(role, v, say)
@@ -108,7 +116,8 @@ local function one(role, v, say)
   end
   t.circuit = circuit_of(what .. ".circuit", t.circuit, say)
   if t.resources then t.resources = clauses.resources(t.resources, say) end
-  t.fallback = words_of(t.fallback)
+  t.fallback = words_of(what .. ".fallback", t.fallback, say)
+  if type(t.run) == "table" then words_of(what .. ".run", t.run, say) end
   return t
 end
 

@@ -286,6 +286,29 @@ local function unveil(run, step, came)
   end)
 end
 
+local function announce(run, step, job, reason, reasons)
+  run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
+    tty = step.tty or nil, cmd = job.prepared.shown, reason = reason,
+    why = why.listed(reasons) })
+end
+
+-- Keeps what it came to, for this run and for later ones.
+local function conclude(run, step, job, result, came)
+  local err = came.error
+  if not err then
+    result.digest = came.digest
+      or outcome.digest(run, step, came.facts, came.value, job.base)
+    store_result(run, step, job, result, came)
+    outcome.register(run, step, came.facts)
+    return
+  end
+  err.place = err.place or step.place
+  if #job.outputs > 0 then last.left(run, step, half_made(run, step, job, came.began)) end
+  if job.pure and err.class ~= "cancelled" then
+    last.failed(run, step, err.message, job.manifest)
+  end
+end
+
 --- One attempt that really executes. Raises code "budget" when it would pass the budget.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -299,9 +322,7 @@ function attempt.run(run, step, job)
   local pass <close> = job.kind.enter and job.kind.enter(run, job) or nil
   if pass and pass.error then return barred(step, job, pass.error) end
   local loan <close> = not OUTER[step.kind] and meter.launch(run, step, job) or nil
-  run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
-    tty = step.tty or nil, cmd = job.prepared.shown, reason = reason,
-    why = why.listed(reasons) })
+  announce(run, step, job, reason, reasons)
   local t0 = sys.mono()
   local began = sys.stamp()
   local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
@@ -322,18 +343,7 @@ function attempt.run(run, step, job)
     value = came.value, exit = came.exit, stdout = came.stdout, stderr = came.stderr,
     outputs = outcome.paths(step, came.facts, job), error = err, reason = came.said or reason,
     seconds = outcome.seconds(sys.mono() - t0), usage = came.usage })
-  if err then
-    err.place = err.place or step.place
-    if #job.outputs > 0 then last.left(run, step, half_made(run, step, job, began)) end
-    if job.pure and err.class ~= "cancelled" then
-      last.failed(run, step, err.message, job.manifest)
-    end
-  else
-    result.digest = came.digest
-      or outcome.digest(run, step, came.facts, came.value, job.base)
-    store_result(run, step, job, result, came)
-    outcome.register(run, step, came.facts)
-  end
+  conclude(run, step, job, result, came)
   if came.note then
     run.journal:emit({ ev = "message", level = "warning", text = step.id .. ": " .. came.note })
   end
