@@ -55,3 +55,24 @@ return o.workflow "w" {
       "workflows/w.lua:4: error: y: gate.schema of a.json: ", "none.json", "!s.json'", "!u: " },
   })
 end)
+
+describe("orrery schema", function()
+  local title = '{"type":"object","required":["title"],"properties":{"n":{"type":"integer"}}}'
+
+  it("says whether files fit, with both places", run { files = { ["s.json"] = title,
+    ["a.json"] = '{"title":1}', ["b.yaml"] = "n: x\n" },
+    args = "schema validate s.json a.json b.yaml", code = 1,
+    stdout = { "a.json: fits", "b.yaml#/n: expected integer, got string (#/properties/n/type)",
+      "b.yaml: " },
+    again = { args = "schema validate s.json a.json", again = { stdin = "{", code = 1,
+      args = "schema validate s.json - --json", stdout = '"ok": false' } } })
+
+  it("names what is wrong with a schema", run { files = { ["s.json"] = '{"type":"strin"}',
+    ["t.json"] = title }, args = "schema check t.json s.json", code = 3,
+    stdout = { "t.json: works", "s.json#/type" }, again = { code = 3, stderr = "s.json#/type",
+      args = "schema validate s.json t.json" } })
+
+  it("knows no other verb and no file that is not there", run { files = {}, code = 2,
+    args = "schema vaildate a b", stderr = "did you mean 'validate'", again = { code = 2,
+      args = "schema check none.json", stderr = "none.json" } })
+end)

@@ -1,5 +1,6 @@
 -- The official JSON Schema Test Suite. Debian has drafts 4, 6 and 7 in json-schema-test-suite;
--- libtest-json-schema-acceptance-perl carries a newer copy, with 2019-09 and 2020-12. A
+-- libtest-json-schema-acceptance-perl carries a newer copy, with 2019-09 and 2020-12, of which
+-- scripts/packages takes the data without the Perl it is for. A
 -- checkout of the suite may be named in JSON_SCHEMA_TEST_SUITE.
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
@@ -81,7 +82,8 @@ end
 describe_suite("schema, by Debian's JSON Schema Test Suite",
   "/usr/share/json-schema-test-suite", debian,
   "needs the package json-schema-test-suite")
-describe_suite("schema, by the newer JSON Schema Test Suite",
-  "/usr/share/perl5/auto/share/dist/Test-JSON-Schema-Acceptance", newer,
+local extracted = "/usr/local/share/json-schema-test-suite"
+describe_suite("schema, by the newer JSON Schema Test Suite", fs.stat(extracted) and extracted
+  or "/usr/share/perl5/auto/share/dist/Test-JSON-Schema-Acceptance", newer,
   "needs the package libtest-json-schema-acceptance-perl, for drafts 2019-09 and 2020-12")
 describe_suite("schema, by JSON_SCHEMA_TEST_SUITE", os.getenv("JSON_SCHEMA_TEST_SUITE"), nil)
