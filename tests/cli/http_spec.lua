@@ -203,9 +203,9 @@ steps:
 
   it("keeps its key out of the process list", chat.test {
     files = ask('prompt = "x"'), answers = { default = "PAUSE\n" .. chat.says("ok") },
-    agents = DEV, shell = [[start run a; poll 'test -e srv/requests/1'
+    agents = DEV, shell = [[start run a; poll 'test -e srv/requests/1'; run=$(ls .orrery/runs)
       for p in /proc/[0-9]*; do
-        tr '\0' '\n' < $p/environ 2>/dev/null | grep -q "^ORRERY_STEP=" || continue
+        tr '\0' '\n' < $p/environ 2>/dev/null | grep -q "^ORRERY_STEP=$run/" || continue
         tr '\0' ' ' < $p/cmdline; tr '\0' '\n' < $p/environ | grep "^KEY="
       done; touch srv/go; wait $pid]], stdout = { "curl -q -K -", "!sk-very", "!KEY=" } })
 
