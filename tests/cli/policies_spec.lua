@@ -271,6 +271,20 @@ describe("a fan-out among the calls of a body", function()
   })
 end)
 
+describe("a condition on the environment", function()
+  local STEPS = w [[ dotenv = { ".env" }, o.step "out" { run = "true", when = "env.STAGE == 'prod'" },
+    o.step "dot" { run = "true", env = { "FROM" }, when = "env.FROM == 'file'" },
+    o.step "set" { run = "true", env = { MODE = "fast" }, when = function(c) return c.env.MODE == "fast" end } ]]
+  STEPS[".env"] = "FROM=file\n"
+
+  it("reads the process's, a file's and what the step sets, and looks each time", cli.run {
+    files = STEPS, env = { STAGE = "prod" }, args = "run w",
+    after = function(dir) status(dir, { out = "ok", dot = "ok", set = "ok" }) end,
+    again = { args = "run w", env = { STAGE = "test", FROM = "shell" },
+      after = function(dir) status(dir, { out = "skipped:when", dot = "skipped:when", set = "ok" }) end },
+  })
+end)
+
 describe("the environment", function()
   it("comes from step, workflow, process and dotenv, in that order; a later file wins", cli.run {
     files = { ["workflows/w.lua"] = workflow [[ dotenv = { ".env", ".env.{{params.stage}}", "absent" }, params = { stage = "dev" },

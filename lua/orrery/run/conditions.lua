@@ -1,8 +1,10 @@
 -- Decides a step's `when`: a Lua expression or a function of ctx, with success(),
 -- failure(), always(), changed(glob) and exists(path).
 local changes = require("orrery.run.changes")
+local environ = require("orrery.run.environ")
 local expr = require("orrery.model.expr")
 local fs = require("orrery.core.fs")
+local secrets = require("orrery.run.secrets")
 
 local conditions = {}
 
@@ -55,6 +57,13 @@ local function functions(run, step)
   }
 end
 
+-- The variables a condition reads: the process's, and over them what the step declares.
+local function environment(run, step, ctx)
+  local view = setmetatable({ secrets = secrets.marks }, { __index = ctx })
+  local _, _, vars = environ.of(run, step, view, false)
+  return vars
+end
+
 --- May the step start, as far as its own condition says? Raises code "expr" when the
 --- condition cannot be evaluated.
 ---@param run orrery.Run
@@ -66,7 +75,10 @@ function conditions.pass(run, step, ctx)
   if when == nil then return true end
   local names = functions(run, step)
   if type(when) == "function" then
-    return when(setmetatable(names, { __index = ctx })) and true or false
+    return when(setmetatable(names, { __index = function(_, k)
+      if k == "env" then return environment(run, step, ctx) end
+      return ctx[k]
+    end })) and true or false
   end
   local compiled = run.conditions[when]
   if not compiled then
@@ -74,6 +86,7 @@ function conditions.pass(run, step, ctx)
     run.conditions[when] = compiled
   end
   local view = setmetatable(names, { __index = function(_, k)
+    if k == "env" then return environment(run, step, ctx) end
     if expr.roots[k] then return ctx[k] end
   end })
   return compiled(view) and true or false
