@@ -231,6 +231,43 @@ function edits.exec_form(w, n)
   end
 end
 
+local ENV = { "1", "2", false }
+
+-- How to change what a word reads, by the word.
+local AIM = {
+  env = function(name)
+    if name == "V3" and graph.chance(3) then
+      return { "dotenv", ("V3=%s\n"):format(graph.pick({ "one", "two" })) }
+    end
+    return { "env", name, graph.pick(ENV) }
+  end,
+  param = function(name) return { "param", name, graph.pick({ name .. "1", name .. "2", false }) } end,
+  tree = function(arg)
+    local dir = arg:match("^(src[^:]*)")
+    local path = dir and dir .. graph.pick({ "/new.c", "/new.c", "/in/3.c" })
+    return path and graph.pick({ { "write", path, graph.words() }, { "delete", path } })
+  end,
+  ["in"] = function(path)
+    if path:sub(1, 4) ~= "src/" then return nil end
+    return graph.pick({ { "write", path, graph.words() }, { "chmod", path }, { "delete", path },
+      { "sneak", path, graph.pick({ "x", "y" }) }, { "swap", path, graph.words() },
+      { "link", path, graph.pick({ "a", "b", "sub/1" }) } })
+  end,
+  tag = function(_, n) return { "retag", n - 1 } end,
+  -- what a link leads to and what a header includes: any of them
+  inc = function() return { "write", graph.pick(graph.paths()), graph.words() } end,
+}
+AIM.names, AIM.glob = AIM.tree, function(arg) return AIM.tree(arg:match("^(.-)/%*") or arg) end
+
+--- An edit of something that a step of the graph reads; nil when it has none.
+---@param g table
+---@return table?
+function edits.aimed(g)
+  local n = math.random(#g.steps)
+  local r = graph.pick(g.steps[n].reads)
+  return AIM[r[1]] and AIM[r[1]](r[2], n)
+end
+
 --- A random operation.
 ---@return table
 function edits.random()

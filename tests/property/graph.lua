@@ -5,6 +5,7 @@
 --   step  = { id, kind = "run"|"call", shape, reads = { { word, … } }, writes = { { word, path } },
 --             parse?, normalize?, needs?, after?, cwd?, temp?, cache?, ttl?, when?, fan?, group?,
 --             fail?, extra? }
+-- A read is hidden = STEP when it is declared by needs = STEP alone.
 -- A word is one of mix.c; also { "param", NAME }, { "val", STEP }, { "item" }, and for
 -- functions { "names", DIR } and { "glob", PATTERN }.
 local graph = {}
@@ -52,7 +53,9 @@ local function read_made(known, kind)
   local one = pick(known)
   if one.word == "val" then return { "val", one.step, one.parse, one.normal } end
   if kind == "call" then return { "in", one.path } end
-  if one.word == "link" then return { "rl", one.path } end
+  local hidden = chance(3) and one.step or nil
+  if one.word == "link" then return { "rl", one.path, hidden = hidden } end
+  if one.word == "mout" then return { "in", one.path, hidden = hidden } end
   if one.word == "dirout" then return { "tree", one.path .. ":" } end
   return { "in", one.path }
 end
@@ -86,7 +89,7 @@ local function reads_any(step, word)
   return false
 end
 
-local FILES = { "out", "out", "xout", "cut", "big" }
+local FILES = { "out", "out", "xout", "mout", "mout", "cut", "big" }
 
 local function writes_of(id, step)
   local out = {}

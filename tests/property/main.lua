@@ -12,9 +12,15 @@ local from, count, all = tonumber(arg[1]), tonumber(arg[2]), arg[3] == "all"
 local orrery = assert(fs.realpath(os.getenv("ORRERY") or "build/orrery"))
 local made = 0
 
+-- In memory, where there is such a place: that halves the price. Each fourth on a disk.
+local function folder()
+  local shm = made % 4 > 0 and fs.stat("/dev/shm")
+  return os.getenv("TMPDIR") or (shm and fs.access("/dev/shm", "write") and "/dev/shm") or "/tmp"
+end
+
 local function place()
   made = made + 1
-  local base = ("%s/property-%d-%d"):format(os.getenv("TMPDIR") or "/tmp", sys.pid(), made)
+  local base = ("%s/property-%d-%d"):format(folder(), sys.pid(), made)
   fs.mkdir(base)
   return { base = base, orrery = orrery, tools = orrery:match("^(.*)/") .. "/tests" }
 end

@@ -5,7 +5,7 @@
  *
  *   mix name=ID WORD...     words are done in order:
  *     tag=T   in=FILE   tree=DIR:SUFFIX   inc=FILE   env=NAME   rl=LINK
- *     out=FILE  xout=FILE  cut=FILE  big=FILE  link=FILE  dirout=DIR
+ *     out=FILE  xout=FILE  mout=FILE  cut=FILE  big=FILE  link=FILE  dirout=DIR
  *     upper=FILE   dep=FILE   say   json   lines   fail=N
  *
  * MIX_DO="ID|PHASE|VERB|A|B" makes the step ID disturb the run while it is at
@@ -407,6 +407,8 @@ static int word_writes(struct mix *m, const char *verb, char *arg)
         number(m, arg, 0, 1);
     else if (!strcmp(verb, "xout"))
         number(m, arg, 0755, 1);
+    else if (!strcmp(verb, "mout"))
+        spit(arg, "m\n", 2, m->sum & 1 ? 0755 : 0644);
     else if (!strcmp(verb, "big"))
         number(m, arg, 0, BIG);
     else if (!strcmp(verb, "cut"))

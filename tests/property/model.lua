@@ -127,6 +127,9 @@ function write.out(h, path, put) put(path, { text = number(h, path) }) end
 
 function write.xout(h, path, put) put(path, { text = number(h, path), exec = true }) end
 
+-- Its bytes are always the same, its mode is not.
+function write.mout(h, path, put) put(path, { text = "m\n", exec = h & 1 == 1 or nil }) end
+
 function write.big(h, path, put) put(path, { text = number(h, path):rep(1500) }) end
 
 function write.cut(h, path, put) put(path, { text = mod(h, 3) .. "\n" }) end
@@ -181,7 +184,10 @@ local function signature(state, step, h, item)
   for _, r in ipairs(step.reads) do
     if r[1] == "val" then s = fold(s, "n", state.steps[r[2]].value) end
     if step.kind == "call" and r[1] == "env" then s = fold(s, "e", state.dotenv[r[2]] or "") end
-    if step.kind == "call" and r[1] == "in" then s = read(s, state.files, r[2]) end
+    if step.kind == "call" and r[1] == "in" then
+      local f = state.files[r[2]]
+      s = fold(read(s, state.files, r[2]), "l", f and f.link or "") -- also one to nowhere
+    end
     if r[1] == "glob" then s = glob(s, state.files, r[2], true) end
   end
   for _, r in ipairs(step.writes) do

@@ -11,7 +11,7 @@ local function list(words)
   return "{ " .. table.concat(out, ", ") .. " }"
 end
 
-local PATHS = { ["in"] = true, inc = true, tree = true, rl = true, out = true, xout = true,
+local PATHS = { ["in"] = true, inc = true, tree = true, rl = true, out = true, xout = true, mout = true,
   cut = true, big = true, link = true, dirout = true, upper = true, dep = true }
 
 local SAY = { text = "say", lines = "lines", json = "json" }
@@ -59,11 +59,13 @@ function text.inputs(step)
   local out = {}
   local at = step.cwd and "//" or ""
   for _, r in ipairs(step.reads) do
+    if r.hidden then goto next end
     if r[1] == "in" or r[1] == "inc" or r[1] == "rl" then add(out, at .. r[2]) end
     if r[1] == "tree" then
       local dir, tail = r[2]:match("^(.*):(.*)$")
       add(out, at .. dir .. (tail == "" and "/" or "/**/*" .. tail))
     end
+    ::next::
   end
   for _, w in ipairs(step.writes) do
     if w[1] == "upper" then add(out, at .. w[2]) end
@@ -104,7 +106,7 @@ local function needs_of(step)
   for _, r in ipairs(step.reads) do
     if r[1] == "val" then need(r[2]) end
     local made = step.kind == "call" and r[2] and r[2]:match("^out/([^/]*)")
-    if made then need(made) end
+    if made or r.hidden then need(r.hidden or made) end
   end
   for _, id in ipairs(step.needs or {}) do need(id) end
   return out
