@@ -54,7 +54,7 @@ steps:
     agent: rater
     type: validation
     inputs: ["plan-{{workflow_id}}.json (from step 0)"]
-    validation: { minimum_score: 7, rubric_file: rubric.json }
+    validation: { minimum_score: 7, rubric_file: rubric.json, custom_checks: [dependencies_mapped] }
     retry: { max_attempts: 2, on_failure: escalate_to_human }
   - step: 0.5
     agent: scout

@@ -337,4 +337,12 @@ phases:
     assert.truthy(text:find("step 'c' has neither an agent nor a skill, nor have 1 more", 1, true))
     assert.falsy(text:find("step 'd'", 1, true))
   end)
+
+  it("refuses a workflow without steps, and a delay that is no time", function()
+    assert.truthy(says("phases: []"):find("x.yaml:1:9: error: the workflow has no steps", 1, true))
+    assert.truthy(says([[
+retry_config: { max_attempts: 2, initial_delay_ms: -1 }
+steps: [ { step: 1, agent: a } ]
+]]):find("initial_delay_ms is a time, 0 or more", 1, true))
+  end)
 end)

@@ -68,7 +68,11 @@ local function retry_of(self, e)
   local out = { attempts = 1, delay = 0, backoff = 1, max_delay = 60, jitter = false }
   if common then
     out.attempts = math.tointeger(src:get(common, "max_attempts")) or 1
-    out.delay = (tonumber(src:get(common, "initial_delay_ms")) or 0) / 1000
+    local ms = tonumber(src:get(common, "initial_delay_ms")) or 0
+    if ms < 0 or ms == math.huge then
+      src:error(common, "initial_delay_ms", "initial_delay_ms is a time, 0 or more")
+    end
+    out.delay = ms / 1000
     out.backoff = backoffs[src:text(common, "backoff_strategy") or "constant"] or 1
     out.on = retry_on(self, src:list(common, "retryable_errors"))
   end
@@ -233,6 +237,10 @@ function agents.load(value, facts, more)
   local anyone = src:text(value, "primary_agent")
   for _, e in ipairs(self.entries) do entry.read(src, e, anyone) end
   entry.manned(src, self.entries)
+  if #self.entries == 0 then
+    src:error(value, value.phases ~= nil and "phases" or "steps", "the workflow has no steps",
+      "write - step: 1 and agent: role")
+  end
   entry.link(self.entries)
   self.loops = loops
   parallel(self)

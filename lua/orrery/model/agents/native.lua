@@ -86,7 +86,8 @@ local function validation_of(s, at)
     end
   end
   out.gate, out.rubric = g.verdict and name_of(g.verdict), g.rubric and name_of(g.rubric)
-  out.minimum, out.checks = g.score, g.checks
+  out.minimum, out.checks, out.checks_at = g.score, g.checks, {}
+  for i in ipairs(g.checks or {}) do out.checks_at[i] = at end
   return out
 end
 

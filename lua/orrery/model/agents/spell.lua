@@ -74,6 +74,7 @@ function value_of(v, indent)
   if getmetatable(v) == spell then return v.text end
   if type(v) == "table" then return table_of(v, indent) end
   if type(v) == "string" then return text_of(v) end
+  if v == math.huge or v == -math.huge then return v > 0 and "math.huge" or "-math.huge" end
   if math.type(v) == "float" and v == math.floor(v) and v < 1e15 and v > -1e15 then
     return ("%d"):format(v)
   end
