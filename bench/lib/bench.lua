@@ -41,7 +41,7 @@ local function row(self, what, who, times, opts)
   table.sort(times)
   self.rows[#self.rows + 1] = { claim = self.name, what = what, who = who, n = #times,
     median = median(times), min = times[1], max = times[#times], unit = opts.unit,
-    rss = opts.rss, goal = opts.goal, base = opts.base, per = opts.per }
+    rss = opts.rss, cpu = opts.cpu, goal = opts.goal, base = opts.base, per = opts.per }
   return self.rows[#self.rows]
 end
 
@@ -54,15 +54,15 @@ end
 function Bench:race(what, entries, opts)
   opts = opts or {}
   local rounds = self.quick and 1 or opts.rounds or self.rounds
-  local times, rss = {}, {}
-  for i in ipairs(entries) do times[i], rss[i] = {}, {} end
+  local times, rss, cpu = {}, {}, {}
+  for i in ipairs(entries) do times[i], rss[i], cpu[i] = {}, {}, {} end
   for round = 0, rounds do
     for i, e in ipairs(entries) do
       if e.before then e.before() end
       if round > 0 or not (e.cold or self.quick) then
         local x = proc.run(e[2], { cwd = e.cwd or self.dir, env = e.env })
         if round > 0 then -- round 0 warms the page cache
-          times[i][round], rss[i][round] = x.wall, x.rss
+          times[i][round], rss[i][round], cpu[i][round] = x.wall, x.rss, x.cpu
         end
       end
     end
@@ -72,7 +72,7 @@ function Bench:race(what, entries, opts)
   for i, e in ipairs(entries) do
     for k, v in ipairs(times[i]) do times[i][k] = v * scale end
     local r = row(self, what, e[1], times[i], { unit = opts.unit or "ms", rss = median(rss[i]),
-      goal = opts.goals and opts.goals[e[1]] })
+      cpu = median(cpu[i]) * scale, goal = opts.goals and opts.goals[e[1]] })
     if first then r.ratio = first.median / r.median else first = r end
     rows[i] = r
   end

@@ -48,24 +48,27 @@ const topics = {
       set: median(set) };
   },
 
-  // An artifact by its name in a registry of a size; the file is made here, in the folder given.
-  async lookup({ sizes, dir }) {
-    process.chdir(dir);
-    const { getArtifact, saveRegistry } = await tool("artifact-registry.mjs");
+  // An artifact by its name in a registry of a size: their index in memory, and the search
+  // through the array of artifacts that their older callers make.
+  async lookup({ sizes }) {
+    const { createIndexedRegistry, getArtifactsArray } = await tool("run-manager.mjs");
+    const each = (n, find) => {
+      const from = now();
+      for (let i = 0; i < n; i++) if (!find(i)) throw new Error("lost");
+      return micros(from) / n;
+    };
     const out = {};
     for (const size of sizes) {
-      const artifacts = [];
-      for (let i = 1; i <= size; i++)
-        artifacts.push({ name: `artifact-${i}`, step: `${i % 100}`, version: 1, metadata: {} });
-      saveRegistry(`bench-${size}`, { artifacts, dependencies: {} });
-      const times = [], rounds = size > 10000 ? 5 : 50;
-      for (let i = 0; i < rounds; i++) {
-        const from = now();
-        if (!(await getArtifact(`bench-${size}`, `artifact-${((i * 7919) % size) + 1}`)))
-          throw new Error("lost");
-        times.push(micros(from));
+      const artifacts = {}, names = [];
+      for (let i = 0; i < size; i++) {
+        names[i] = `artifact-${i}`;
+        artifacts[names[i]] = { name: names[i], type: "json", step: `${i % 100}`, version: 1 };
       }
-      out[size] = median(times);
+      const index = createIndexedRegistry({ artifacts }), at = (i) => names[(i * 7919) % size];
+      each(20000, (i) => index.getByName(at(i)));
+      out[size] = { index: each(50000, (i) => index.getByName(at(i))),
+        scan: each(size > 10000 ? 20 : 500,
+          (i) => getArtifactsArray({ artifacts }).find((a) => a.name === at(i))) };
     }
     return out;
   },

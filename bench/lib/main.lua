@@ -62,9 +62,10 @@ end
 local function show(found)
   print(("\n%s: %s"):format(found.name, found.claim))
   for _, r in ipairs(found.rows or {}) do
-    local line = ("  %-44s %-12s %8s %-5s %-17s %-9s %-8s %s"):format(r.what, r.who,
+    local cpu = r.cpu and "cpu " .. number(r.cpu) or ""
+    local line = ("  %-44s %-12s %8s %-5s %-17s %-9s %-10s %-8s %s"):format(r.what, r.who,
       number(r.median), r.unit, r.n > 1 and ("[%s-%s]"):format(number(r.min), number(r.max)) or "",
-      r.ratio and ("x%.2f"):format(r.ratio) or "", r.rss and ("%.1f MB"):format(r.rss / 2 ^ 20)
+      r.ratio and ("x%.2f"):format(r.ratio) or "", cpu, r.rss and ("%.1f MB"):format(r.rss / 2 ^ 20)
       or "", r.goal and "goal " .. r.goal or "")
     print((line:gsub("%s+$", "")))
   end
@@ -83,8 +84,8 @@ local function main()
     load = load_average() }
   if not o.json then
     print(("orrery %s, %d processors, %d rounds, load %s; medians [least-most], "
-      .. "xN: orrery's time over the peer's"):format(head.version, head.cpus, head.rounds,
-      head.load))
+      .. "xN: orrery's time over the peer's, cpu: processor time in the same unit")
+      :format(head.version, head.cpus, head.rounds, head.load))
   end
   for _, name in ipairs(#o.claims > 0 and o.claims or ORDER) do
     local argv = { os.getenv("ORRERY"), "lua", here .. "/lib/main.lua", here, "--claim", name,
