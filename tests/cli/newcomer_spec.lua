@@ -151,3 +151,15 @@ describe("a step that fails for a variable it was not given", function()
     stderr = 'AWS_PROFILE is set in your shell but not passed; add pass_env = { "AWS_PROFILE" }',
     again = { args = "run w", code = 1, stderr = "!AWS_PROFILE" } })
 end)
+
+describe("a function that writes a file it does not declare", function()
+  local step = [[ o.step "s" { %s call = function()
+    require("orrery.fs").write_atomic("sum.txt", "1") return 1 end } ]]
+  it("is told why it is not remembered, once a line", run { files = workflow(step:format("")),
+    args = "run w", stdout = "not remembered: it writes a file that is not among its outputs",
+    again = { args = "run w", stdout = "its last result was not remembered",
+      after = function(_, r) assert.are.equal(1, select(2, r.stdout:gsub("not remembered", ""))) end } })
+  it("is remembered when it declares it", run {
+    files = workflow(step:format('outputs = { "sum.txt" },')), args = "run w",
+    again = { args = "run w", stdout = "everything up to date" } })
+end)

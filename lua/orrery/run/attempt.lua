@@ -189,8 +189,10 @@ local function store_result(run, step, job, result, came)
   elseif job.pure and not may_write then
     unkept = run.opts.cache == "ro" and "the cache was only read" or "the cache was off"
   elseif came.impure then
-    unkept = "it uses " .. came.impure
-    result.reason = ("%s; not remembered: %s"):format(result.reason, unkept)
+    unkept = "it " .. came.impure
+    if not result.reason:find(unkept, 1, true) then -- not the same twice in one line
+      result.reason = ("%s; not remembered: %s"):format(result.reason, unkept)
+    end
   end
   result.full = full
   if job.pure and not full and not changed and jobs.dynamic(step) then

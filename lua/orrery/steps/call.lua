@@ -120,8 +120,9 @@ local function data_of(r, step, ctx)
     args = ctx.args, root = r.root }
 end
 
-local impure_words = { clock = "the clock", random = "randomness", process = "a process",
-  write = "writing a file", http = "HTTP", run = "run.id", attempt = "attempt" }
+local impure_words = { clock = "uses the clock", random = "uses randomness",
+  process = "uses a process", write = "writes a file that is not among its outputs",
+  http = "uses HTTP" }
 
 -- Turns the worker's facts into a recorded input set, and what forbids storing. Writing is
 -- what a step with declared outputs is for.
@@ -131,10 +132,10 @@ local function recorded(step, facts, read, writes)
     results = read.results, params = read.params, step = read.step }
   local impure
   for word in sorted.pairs(facts.impure or {}) do
-    if not (word == "write" and writes) then impure = impure_words[word] or word end
+    if not (word == "write" and writes) then impure = impure_words[word] or "uses " .. word end
   end
-  if read.run then impure = "run.id" end
-  if read.attempt then impure = "attempt" end
+  if read.run then impure = "uses run.id" end
+  if read.attempt then impure = "uses attempt" end
   return set, impure
 end
 
