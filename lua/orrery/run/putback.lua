@@ -3,6 +3,7 @@
 -- is made, no key; the rest of the run is told as one in which nothing changed.
 --
 -- What is restored here lies in the plan as what is in doubt: the next run looks at it again.
+local fs = require("orrery.core.fs")
 local graph = require("orrery.run.graph")
 local kept = require("orrery.run.kept")
 local last = require("orrery.run.last")
@@ -84,7 +85,8 @@ end
 local function lacking(run, step, items)
   for _, out in ipairs(step.outputs) do
     if not memo.in_place(run, out) then
-      step.moved = true
+      step.moved = step.moved or {}
+      table.insert(step.moved, out)
       if out.digest then
         items[#items + 1] = { digest = out.digest, rel = out.path, mode = out.mode }
       elseif not memo.restore(run, { outputs = { out } }) then
@@ -104,6 +106,19 @@ local function restore(run, found, steps, from, to)
     if not held[i] or not lacking(run, steps[i], items) then return false end
   end
   return #items == 0 or run.store:restore_many(run.root, items) == #items
+end
+
+-- Not all could be put back: then nothing was, so that the ordinary way tells what it does.
+local function undo(run, found, steps)
+  local locks <close> = lock.open(run.root .. "/.orrery/lock")
+  for _, s in ipairs(steps) do
+    local held <close> = s.moved and locks:try(found.graph:lock(s.n))
+    for _, out in ipairs(held and s.moved or {}) do
+      if memo.in_place(run, out) and fs.safe_parent(run.root, out.path) then
+        fs.remove(run.root .. "/" .. out.path)
+      end
+    end
+  end
 end
 
 -- What is told of them; what was in place, but for a bit that does not count, is clean.
@@ -137,14 +152,14 @@ local function all(run, found)
   if not found.middle then return false end
   for from = 1, #steps, AT_ONCE do
     if not restore(run, found, steps, from, math.min(from + AT_ONCE - 1, #steps)) then
+      undo(run, found, steps)
       return false
     end
   end
   return tell(run, found, steps)
 end
 
---- Puts back all that changed, when that is all there is to do. What could be put back is
---- there also when something else could not.
+--- Puts back all that changed, or nothing: when that is all there is to do.
 ---@param found table from clean.find, with changed and index; has a graph afterwards
 ---@return boolean done found is for clean.replay now, its index closed
 function putback.all(found)
