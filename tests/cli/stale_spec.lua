@@ -172,4 +172,15 @@ describe("files of steps", function()
     again = { shell = "mv in/d out; ln -s ../out in/d; cd in; echo b > list; $orrery run w; cat ../out/a",
       stdout = "\na\n" },
   })
+
+  it("a header that is gone when the step ends was there when it was read", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "s" { run = "cat src/h > out; echo 'out: src/h' > d; rm -f src/h",
+        inputs = {}, depfile = "d", outputs = { "out" } },
+    ]], ["src/h"] = "one" }, args = "run w",
+    stderr = "src/h changed while it ran; the result stands, but is not remembered",
+    again = { files = { ["src/h"] = "two" }, args = "run w", after = function(dir)
+      assert.equal("two", cli.read(dir .. "/out"))
+    end },
+  })
 end)

@@ -117,7 +117,9 @@ local function check_work(w, want, ran, op)
   local remembers = not op.flag or op.flag == "--json"
   for id, unit in pairs(want.units) do
     local known = unit.sig and w.seen[unit.sig]
-    if ran[id] and known and remembers and not always(unit.step) and not w.lost then
+    -- An edit of the very tick in which a step begins cannot be told from one after it.
+    local racy = ran[id] and ran[id]:find("changed while it ran", 1, true)
+    if ran[id] and known and remembers and not racy and not always(unit.step) and not w.lost then
       fail("%s ran again without a reason (%s)", id, ran[id])
     end
     if ran[id] and unit.status == "skipped" then fail("%s should not run: its when", id) end

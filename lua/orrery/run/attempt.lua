@@ -106,6 +106,17 @@ local function touched(run, path, began)
   return st and st.type == "file" and st.ctime >= began
 end
 
+-- A header that is listed, and gone, was there when the step read it, if its directory changed
+-- since the step began.
+local function gone(run, path, began)
+  local full = path:sub(1, 1) == "/" and path or run.root .. "/" .. path
+  if fs.lstat(full) then return false end
+  local dir = full
+  repeat dir = dir:match("^(.+)/") until not dir or fs.stat(dir)
+  local st = dir and fs.stat(dir)
+  return st ~= nil and st.ctime >= began
+end
+
 -- Can other files have become inputs meanwhile? Not when each is named by itself.
 local function may_grow(job)
   for _, v in ipairs(job.per_spec) do
@@ -124,7 +135,7 @@ local function moved(run, step, job, set, began)
     and unlike(job.files, select(2, inputs.expand(run, step, job.ctx)))
   if appeared then return appeared end
   for _, p in ipairs(set and set.files or {}) do
-    if touched(run, p, began) then return p end
+    if touched(run, p, began) or (job.depfile and gone(run, p, began)) then return p end
   end
 end
 

@@ -120,6 +120,15 @@ local function report_warnings(c, wf)
   end
 end
 
+-- What stops the run is said before what does not.
+local function check_executors(wf, options)
+  for _, step in ipairs(wf.steps) do
+    if step.kind == "agent" then
+      return executors.check({ workflow = wf, opts = options, config = options.config })
+    end
+  end
+end
+
 --- Runs a loaded workflow under the displays the flags ask for.
 ---@param c table the invocation
 ---@param wf orrery.Workflow
@@ -134,8 +143,7 @@ function run.go(c, wf, options)
   options.loop, options.live, options.argv = loop, displays.wants_output, c.argv
   options.ask = displays.ask
   options.full_events = options.full_events or displays.live ~= nil
-  if not options.targets then executors.check({ workflow = wf, opts = options,
-    config = options.config }) end -- what stops the run comes before what does not
+  if not options.targets then check_executors(wf, options) end
   if not c.opts.quiet then report_warnings(c, wf) end
   local record = require("orrery.run.engine").run(wf, options)
   displays:close()
