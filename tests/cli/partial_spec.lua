@@ -385,4 +385,14 @@ timeout 90 $orrery lua hold.lua; cat log out/d]])
       end)
     end
   end)
+
+  it("knows the value of a step whose functions are not kept", cli.run {
+    files = { ["workflows/w.lua"] = [[
+      local o = require("orrery")
+      return o.workflow "w" {
+        o.step "a" { run = "echo hello", inputs = {}, parse = "text",
+          normalize = function(v) return v:sub(1, 1) end },
+        o.step "b" { run = "echo {{results.a.value}}; cat src", inputs = { "src" }, needs = "a" },
+      }]], src = "one\n" }, args = "run w", code = 0,
+    again = { files = { src = "two\n" }, args = "run w", code = 0, stdout = "hello\ntwo\n" } })
 end)
