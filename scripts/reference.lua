@@ -188,7 +188,7 @@ end
 
 local function records()
   say("## Records\n")
-  local text = fs.read("lua/orrery/_meta/model.lua")
+  local text = fs.read("lua/orrery/_meta/run.lua")
   for _, part in ipairs { { "orrery.RunOptions", "what `orrery.run` and `orrery.plan` take" },
     { "orrery.RunRecord", "what a run gives" },
     { "orrery.Result", "what a step gives: `ctx.results.ID`" },

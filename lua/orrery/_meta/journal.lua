@@ -1,0 +1,36 @@
+---@meta
+-- The journal of a run: all that is shown, live or later, is a function of its events.
+
+---@class orrery.Journal
+---@field emit fun(self, ev: orrery.JournalEvent)     the table becomes the journal's
+---@field finished fun(self, step: orrery.Step, r: orrery.Result)   a step_finished from a result
+---@field hit fun(self, id: string, full?: string, usage?: orrery.Usage)   a clean step; neighbours fold into one `hits`; full: its key, when new
+---@field flush fun(self, sync?: boolean)
+---@field under fun(self, prefix: string): orrery.Journal
+
+--- The journal: .orrery/runs/<id>/journal.jsonl. Every line: v (1), t (seconds since the
+--- run began, 6 digits), ev, and the fields below. Large texts are in logs/<n>.
+---@alias orrery.JournalEvent
+---| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, pid: integer, resumed?: string, targets?: string[], only?: boolean, from?: string, args?: string[], budget?: table, agents?: table<string, string> }
+---| { ev: "affected", base?: string, merge_base?: string, why: string, files: string[], steps: { id: string, why: string }[] }   after run_started, with --affected
+---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
+---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls
+---| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string, why?: orrery.Reason[], tty?: boolean }   why: when the line does not say all
+---| { ev: "service_ready", id: string, port?: integer, seconds?: number, kept?: boolean }   between its step_started and step_finished; kept: it was up
+---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written
+---| { ev: "step_retry", id: string, attempt: integer, class: string, message: string, delay: number, usage?: orrery.Usage }
+---| { ev: "agent_call", id: string, attempt: integer, role: string, status: string, usage?: orrery.Usage }   one answer, or none: status "ok" or the class of its failure
+---| { ev: "circuit", agent: string, state: "open"|"half"|"closed", failures?: integer, seconds?: number }
+---| { ev: "step_finished", id: string, kind?: string, status: string, occurrence?: integer, packed?: string, cached?: string, exit?: integer, signal?: string, seconds: number, cpu?: number, rss?: integer, key?: string, full?: string, digest?: string, reason?: string, stdout?: string, stderr?: string, stdout_log?: string, stderr_log?: string, value?: any, outputs?: { path: string, digest: string, mode: integer, link?: string }[], set?: table, set_key?: string, error?: table, attempts: integer, allowed?: boolean, usage?: orrery.Usage, saved_usage?: orrery.Usage }
+---| { ev: "step_skipped", id: string, why: "when"|"failed"|"stopped"|"filtered"|"waiting", cause?: string }
+---| { ev: "approval_asked", id: string, kind: string, key: string, question: string, show?: string[], purpose: "answer"|"result"|"retry", wall: number, ends?: number, occurrence?: integer, value?: any, outputs?: table[], stdout?: string, stderr?: string }   wall: first asked; with purpose "result" what was made and waits
+---| { ev: "approval_decided", id: string, key: string, verdict: "approved"|"rejected", by: string, reason?: string, wall: number }
+---| { ev: "hits", ids: string[], keys?: table<string, string>, usage?: table<string, orrery.Usage> }        clean steps, folded; full keys that are not those of the last time
+---| { ev: "group_finished", id: string, status: string, policy: string, passed: integer, failed: integer, skipped: integer, winner?: string }
+---| { ev: "artifact", id: string, name: string, step: string, path?: string, type?: string, digest?: string, version: integer }
+---| { ev: "message", level: string, text: string, place?: table, hint?: string }
+---| { ev: "cache_off", why: string }
+---| { ev: "watching", files: integer, dirs: integer }   watch, in --events only: it waits now
+---| { ev: "changed", paths: string[] }                  watch: why the next run begins
+---| { ev: "unchanged" }                                 watch: something stirred, all is as it was; once until the next change
+---| { ev: "run_finished", status: string, code: integer, wall: number, work: number, saved: number, critical: { seconds: number, path: string[] }, counts: table, usage?: table, restarting?: boolean, result?: any, errors?: table[] }

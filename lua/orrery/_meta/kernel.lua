@@ -1,0 +1,64 @@
+---@meta
+-- Floor 3: the loop that everything waits on, its tasks and signals, and error values.
+
+--- orrery.kernel.loop: tasks (coroutines) over core.loop; the only place that resumes or yields.
+--- A cancelled task has its error raised at its await and at every later one; clean-up that
+--- must wait does so in loop.shielded. loop.child and loop.job end what they started before
+--- they raise a cancellation, so step kinds need no clean-up of their own for these.
+---@class orrery.kernel.loop
+---@field new fun(core?: core.Loop): orrery.Loop   core: kernel.virtual.new() for virtual time
+---@field await fun(what: integer|orrery.Signal, timeout?: number): core.Event|any, "timeout"?   inside a task only; integer: the id of a core event (child, timer, pool job)
+---@field child fun(spec: core.Spawn, on_output?: fun(stream: integer, data: string), on_start?: fun(child: core.Child)): core.Event?, orrery.Err?   spawns and awaits its exit; cancelled: ends the tree first
+---@field job fun(f: function, args: any[], opts?: table): { ok: boolean, value: any, error: table, facts: table }   on a worker; cancelled: ended first
+---@field sleep fun(seconds: number)
+---@field pause fun()                      lets others run, then goes on
+---@field park fun(): any                  suspends until Task:wake; for schedulers
+---@field shielded fun(fn: function, ...): any    awaits inside do not raise the cancellation
+---@field try fun(fn: function, ...): boolean, any   pcall with traceback; a cancellation is raised on
+---@field current fun(what: string): orrery.Task  the running task; raises "WHAT inside string.gsub; …" where none can wait
+---@field signal fun(): orrery.Signal      set once; many may wait
+---@class orrery.Loop
+---@field core core.Loop
+---@field pool core.Pool?                  opened on first need by loop:workers()
+---@field task fun(self, name: string, fn: function, ...): orrery.Task
+---@field run fun(self, task: orrery.Task): any   drives until the task is done; its value, or raises its error
+---@field step fun(self, timeout?: number): boolean   one turn (REPL)
+---@field now fun(self): number            seconds on the loop's clock
+---@field on fun(self, id: integer, fn?: fun(e: core.Event))   events of an id nobody awaits
+---@field on_signal fun(self, name: string, fn: fun(e: core.Event)): integer
+---@field on_output fun(self, id: integer, fn: fun(stream: integer, data: string))
+---@field on_idle fun(self, fn: fun(): boolean?)  called when nothing is ready, before the loop blocks; true: it made work
+---@field keep_idle fun(self, n: integer)   forgets all but the first n of them
+---@field workers fun(self, n?: integer): core.Pool
+---@field submit fun(self, f: function, args: any[], opts?: orrery.JobOptions): integer  job id to await → { ok, value, error, facts }
+---@field cancel_job fun(self, id: integer)
+---@field kill_children fun(self)          KILL for every child, also those still to come
+---@field close fun(self)
+---@class orrery.JobOptions
+---@field dump? orrery.FuncOptions    what the function's file sees as libraries and modules
+---@field root? string                absolute; recorded paths are relative to it
+---@field cwd? string                 absolute; where relative paths begin
+---@field path? string                package.path of the worker; relative templates begin at root
+---@field modules? table<string, string>  name → digest
+---@class orrery.Task
+---@field name string
+---@field done boolean
+---@field ok? boolean
+---@field value any                        or the error, with its traceback
+---@field on_end? fun(task: orrery.Task)   called once at its end
+---@field cancel fun(self, err: any)       raises err at its await, and at each later one
+---@field check fun(self)                  raises its cancellation, if any
+---@field wake fun(self, value: any, more: any)
+---@field wait fun(self): boolean, any     awaits its end (inside a task)
+---@class orrery.Signal
+---@field set fun(self, value?: any)
+---@field value any
+---@field ready boolean
+
+--- orrery.kernel.errors: error values.
+---@class orrery.kernel.errors
+---@field new fun(code: string, message: string, more?: table): table   metatable orrery.error
+---@field is fun(v: any): boolean
+---@field text fun(v: any): string         a line for people from any error value
+---@field raise fun(code: string, message: string, more?: table)
+---@field invalid fun(messages: orrery.Message[])  raises code "invalid"

@@ -1,0 +1,176 @@
+---@meta
+-- Floor 5: one execution. What is asked of it, what it holds while it goes on, what a policy
+-- is given, and what is left of it: results, a record, questions to people.
+
+---@class orrery.Result
+---@field ok boolean
+---@field status "ok"|"failed"|"skipped"|"cancelled"
+---@field value any
+---@field exit? integer
+---@field stdout? string
+---@field stderr? string
+---@field outputs string[]                paths relative to the root, named ones by name too
+---@field error? { class: string, message: string, place?: orrery.Place, traceback?: string }
+---@field allowed? boolean                failed, but allow_failure
+---@field cached? "hit"|"clean"           restored from the memo, or in place and right
+---@field key? string
+---@field digest? string                  what dependants' keys take: of outputs, else value, else key
+---@field full? string                    full key of its record, when that is new here
+---@field reason? string                  why it ran, in one line; of a hit: where it was made
+---@field seconds number
+---@field attempts integer
+---@field id? string
+---@field why? string                     skipped: "when" "failed" "stopped" "filtered" "waiting"
+---@field cause? string                   skipped or failed because of this step
+---@field usage? orrery.Usage             of all its attempts (run.usage)
+---@field saved_usage? orrery.Usage       of the answer that was there already
+---@field waiting? boolean                an approval is awaited: what needs it waits too, exit 8
+---@field occurrence? integer             the how-manieth call of this key in the run
+---@field rss? integer
+---@field cpu? number
+-- group, matrix, for_each, parallel: ok, status, values, failed, passed, skipped, results, value, winner
+
+--- The object that a run is, owned by run.engine and handed to exec and the step kinds.
+--- A nested workflow has one of its own whose missing fields are the outer one's.
+---
+--- Paths with the run's id are "<run>" in PathSpecs, keys and records, and real everywhere
+--- else (run.artifacts).
+---
+--- What engine.run's exec may rely on: `exec.step` runs in a task of its own and may be
+--- cancelled at any await (code "cancelled"); it lets that error pass, the scheduler
+--- records and journals it. A result with `waiting = true` and status "skipped" says that
+--- an approval is awaited.
+---@class orrery.Run
+---@field id string
+---@field dir string                      .orrery/runs/<id>
+---@field root string
+---@field workflow orrery.Workflow
+---@field values table<string, any>       final params
+---@field opts orrery.RunOptions
+---@field args string[]                   after --
+---@field config orrery.Config
+---@field loop orrery.Loop
+---@field journal orrery.Journal
+---@field results table<string, orrery.Result>   by id, groups too; only what has ended
+---@field registry core.Registry
+---@field store core.Store?               nil: no cache
+---@field index core.Index
+---@field exec { step: fun(run, step): orrery.Result }   run.exec, or a test's
+---@field slots orrery.Slots              places, shared by nested workflows
+---@field calls orrery.Calls              enter(key) → occurrence; recall(key, n) → what the resumed run finished
+---@field budget orrery.Budget            launch(step, expected) → loan, raises code "budget"; spend(usage); left
+---@field resources orrery.Resources
+---@field scheduler orrery.Scheduler
+---@field history orrery.History
+---@field process_env table<string, string>
+---@field dotenv table<string, string>
+---@field secrets orrery.Secrets         run.secrets: fill(run, job), clean(came), mask
+---@field services table
+---@field conditions table                compiled `when` texts
+---@field why table<string, orrery.Reason[]>  of each step that ran (run.why)
+---@field moved table<string, string[]>   of each restored step: its full key before, and now
+---@field executor fun(self, role: string): orrery.Executor?   run.executors
+---@field random fun(): number
+---@field prefix string                   of ids in the journal: "" or "image/"
+---@field interrupted? integer            130, 143 or 124
+---@field killed? boolean                 the second Ctrl-C: finally steps end too
+---@field require fun(name: string): any  modules of the root
+---@field cache_trouble fun(self, why: any)  switches the cache off, says so once
+--- run.group: what a policy is given. Fields are read, not written.
+---@class orrery.G
+---@field id string
+---@field limit? integer
+---@field total integer                   units: steps, inner groups, fan-outs
+---@field started integer
+---@field running integer
+---@field ended integer
+---@field passed integer
+---@field failed integer                  without allowed failures
+---@field skipped integer
+---@field winner? { id: string, value: any }   the first success
+---@field ready fun(self, opts?: { order?: "first"|"priority"|"last"|fun(unit): number, ends?: fun(): boolean }): fun(): orrery.Step|orrery.Group?
+---@field start fun(self, unit: orrery.Step|orrery.Group)
+---@field wait fun(self, unit?: orrery.Step|orrery.Group): orrery.Result, orrery.Step|orrery.Group   without a unit: the next end
+---@field cancel fun(self, unit?: orrery.Step|orrery.Group)   without a unit: all that runs
+---@field sleep fun(self, seconds: number|string)
+---@field fail fun(self, text: string): table
+---@field finish fun(self, value?: any): table
+---@field settle fun(self): table         waits, runs always()/failure() steps, skips the rest
+
+---@class orrery.RunOptions
+---@field jobs? integer                   default: processors
+---@field keep_going? boolean             -k: policy settled for the top group, also of nested workflows
+---@field params? table<string, any>
+---@field targets? string[]               step ids or globs; with what they need
+---@field only? boolean                   the targets without what they need
+---@field from? string                    this step and what depends on it
+---@field durable? boolean                the journal and the cache are synced to disk
+---@field affected? orrery.Affected       only these steps, with what they need
+---@field base? string                    what changed(glob) counts from; default: as --affected's
+---@field force? true|string[]            all, or globs
+---@field cache? "rw"|"ro"|"wo"|"off"
+---@field args? string[]                  after --
+---@field agents? table<string, string|table>   --agent NAME=CMD
+---@field timeout? number
+---@field resources? table<string, any>
+---@field strict? boolean
+---@field sequential_fallback? boolean
+---@field yes? boolean|string[]
+---@field ask? fun(run: orrery.Run, q: table): boolean?, string?   asks a person at the terminal, suspended: yes or no, and who; nil: no answer
+---@field resume? string                  run id to continue
+---@field sinks fun(event: orrery.JournalEvent)[]   live displays; the journal itself is always written; they keep no event
+---@field config? orrery.Config
+---@field loop? orrery.Loop               a REPL's; else the run has its own
+---@field core? core.Loop                 kernel.virtual's, for tests
+---@field exec? table                     instead of run.exec, for tests and simulate
+---@field services? orrery.Services       run.services.new: several runs share it
+---@field watched? orrery.Watched          notes what the run looks at
+---@field control? { interrupt?: fun(code: integer), restart?: fun(what: table) }  filled in by the run
+---@field signals? boolean                false: Ctrl-C is the caller's
+---@field argv? string[]                  for the journal
+
+--- orrery.run.engine
+---@class orrery.run.engine
+---@field run fun(wf: orrery.Workflow, opts: orrery.RunOptions): orrery.RunRecord
+---@field plan fun(wf: orrery.Workflow, opts: orrery.RunOptions, see?: fun(entries: orrery.PlanEntry[], scopes: table<string, orrery.Run>)): orrery.PlanEntry[]
+
+---@class orrery.RunRecord
+---@field id string
+---@field dir string
+---@field code integer                    exit code
+---@field status "ok"|"failed"|"interrupted"|"waiting"|"refused"|"running"|"crashed"   the last two of a run that has no end (run.states)
+---@field steps table<string, orrery.Result>
+---@field results table<string, orrery.Result>   groups too
+---@field failed string[]
+---@field errors { id: string, class: string, message: string, place: orrery.Place }[]
+---@field result any
+---@field seconds number
+---@field report orrery.Report
+---@class orrery.Report
+---@field work number                     sum of the seconds of steps
+---@field wall number
+---@field saved number                    work − wall
+---@field critical { seconds: number, path: string[] }
+---@field usage? { calls: integer, tokens_in?: integer, tokens_out?: integer, cost_usd?: number, saved?: table }
+---@field counts { ok: integer, failed: integer, skipped: integer, cancelled: integer, cached: integer, ran: integer }
+
+--- A question to a person (run.approval); decisions are lines of runs/<id>/decisions.jsonl.
+---@class orrery.Question
+---@field question string
+---@field show? string[]
+---@field purpose "answer"|"result"|"retry"   may it go on; shall what was made count; again?
+---@field timeout? number
+---@field named? boolean                  -y has to name the step
+---@field fresh? boolean                  earlier answers do not count
+---@field came? table                     what was made and waits
+---@class orrery.Decision
+---@field id string
+---@field key string                      the question's: the digests of what the step needs
+---@field verdict "approved"|"rejected"
+---@field by string
+---@field reason? string
+---@field wall number
+---@class orrery.Questions                of the resumed runs, by decisions.name
+---@field asked table<string, table>
+---@field decided table<string, orrery.Decision>
+---@field steps table<string, true>       ids that asked anything
