@@ -70,8 +70,7 @@ end
 
 local function each_way(change)
   return function()
-    local fast, slow = cli.folder(files), cli.folder(files)
-    local ok, why = pcall(function()
+    cli.within(function(fast, slow)
       local no = { ORRERY_NO_PLAN = "1" }
       local args, env = change.args, change.env
       assert(remembered(fast, change.before, change.env_before), "never remembered")
@@ -94,17 +93,13 @@ local function each_way(change)
           assert(not want:find("everything up to date", 1, true), "the change changes nothing")
         end
       end
-    end)
-    cli.remove(fast)
-    cli.remove(slow)
-    if not ok then error(why, 0) end
+    end, files, files)
   end
 end
 
 describe("a run in which nothing changed", function()
   it("is answered without loading the workflow, and recorded as any other", function()
-    local dir = cli.folder(files)
-    local ok, why = pcall(function()
+    cli.within(function(dir)
       assert(remembered(dir))
       assert(is_fast(dir))
       local j = runs.last(dir)
@@ -112,14 +107,11 @@ describe("a run in which nothing changed", function()
       assert.equal(j.path:match("runs/([^/]+)/"), j.run_started.run)
       cli.check(cli.exec(dir, "artifact", {}), { stdout = { "mid.txt", "out/d.txt" } })
       cli.check(cli.exec(dir, "runs show", {}), { stdout = "5 steps: everything up to date" })
-    end)
-    cli.remove(dir)
-    if not ok then error(why, 0) end
+    end, files)
   end)
 
   it("gives the same document", function()
-    local dir = cli.folder(files)
-    local ok, why = pcall(function()
+    cli.within(function(dir)
       assert(remembered(dir))
       local strip = [[ | sed -E 's/"(run|seconds|saved|wall)": .*//']]
       local line = "$orrery run w --json" .. strip
@@ -127,23 +119,16 @@ describe("a run in which nothing changed", function()
       local have = cli.exec(dir, "", { shell = line, env = env_of(dir) })
       assert.equal(want.stdout, have.stdout)
       assert.truthy(have.stdout:find('"cached": "clean"', 1, true))
-    end)
-    cli.remove(dir)
-    if not ok then error(why, 0) end
+    end, files)
   end)
 
   it("is not taken over from the folder that this one is a copy of", function()
-    local dir = cli.folder(files)
-    local copy = dir .. "-copy"
-    local ok, why = pcall(function()
+    cli.within(function(dir, copy)
       assert(remembered(dir))
       local r = cli.exec(dir, "", { shell = "cp -a . " .. copy .. "; cd " .. copy
         .. "; echo x >> src/a.txt; $orrery run w", env = env_of(dir) })
       cli.check(r, { stdout = { "gen", "src/a.txt changed" } })
-    end)
-    cli.remove(dir)
-    cli.remove(copy)
-    if not ok then error(why, 0) end
+    end, files, {})
   end)
 
   local changes = {
@@ -205,10 +190,9 @@ describe("a run in which nothing changed", function()
   }
 
   it("follows any row of edits as the ordinary path does", function()
-    local fast, slow = cli.folder(files), cli.folder(files)
     local seed = tonumber(os.getenv("ORRERY_SEED") or "") or os.time()
     local next_edit = seed
-    local ok, why = pcall(function()
+    cli.within(function(fast, slow)
       for round = 1, 30 do
         next_edit = (next_edit * 1103515245 + 12345) % 2147483648
         local edit = edits[(next_edit >> 8) % #edits + 1]
@@ -222,10 +206,7 @@ describe("a run in which nothing changed", function()
             round, again, edit, want, have))
         end
       end
-    end)
-    cli.remove(fast)
-    cli.remove(slow)
-    if not ok then error(why, 0) end
+    end, files, files)
   end)
 
   for name, change in require("orrery.kernel.sorted").pairs(changes) do

@@ -25,13 +25,10 @@ local function files(text) return { ["orrery.lua"] = "return {}", ["x.yaml"] = t
 
 local function test(text, check, params)
   return function()
-    local dir = cli.folder(files(text))
-    local done = table.pack(pcall(function()
+    cli.within(function(dir)
       local lua = same(dir, params)
       if check then check(lua, dir) end
-    end))
-    cli.remove(dir)
-    assert(done[1], done[2])
+    end, files(text))
   end
 end
 
@@ -153,15 +150,15 @@ steps:
     local list = fs.list(corpus)
     if not list or #list == 0 then return pending("needs the corpus of agent workflows beside the checkout") end
     for _, name in ipairs(list) do
-      local dir = cli.folder(files(cli.read(corpus .. "/" .. name)))
-      local missing = cli.exec(dir, "plan ./x.yaml").stderr
-      local params = {}
-      for one in missing:gmatch("param '([^']+)' is required") do
-        params[#params + 1] = "-p " .. one .. "=src"
-      end
-      local done = table.pack(pcall(same, dir, table.concat(params, " ")))
-      cli.remove(dir)
-      assert(done[1], name .. ": " .. tostring(done[2]))
+      cli.within(function(dir)
+        local missing = cli.exec(dir, "plan ./x.yaml").stderr
+        local params = {}
+        for one in missing:gmatch("param '([^']+)' is required") do
+          params[#params + 1] = "-p " .. one .. "=src"
+        end
+        local ok, why = pcall(same, dir, table.concat(params, " "))
+        assert(ok, name .. ": " .. tostring(why))
+      end, files(cli.read(corpus .. "/" .. name)))
     end
   end)
 

@@ -40,7 +40,7 @@ function harness.write(path, text)
   f:write(text)
 end
 
---- A fresh folder with files in it; remove it with harness.remove.
+--- A fresh folder with files in it; remove it with harness.remove (or see harness.within).
 ---@param files? table<string, string> path → text; a text of "#!…" is made executable
 ---@return string dir
 function harness.folder(files)
@@ -56,6 +56,20 @@ end
 function harness.remove(dir)
   assert(dir:match("^/tmp/") or dir:match("/tmp%."), "not a temporary folder: " .. dir)
   os.execute("chmod -R u+rwX " .. quote(dir) .. " 2>/dev/null; rm -rf " .. quote(dir))
+end
+
+--- Calls fn with a fresh folder for each table of files, and removes them whatever comes of it.
+---   cli.within(function(fast, slow) … end, files, files)
+---@param fn fun(...: string): any
+---@param ... table<string, string> as for harness.folder
+---@return any what fn returns
+function harness.within(fn, ...)
+  local dirs = {}
+  for i = 1, select("#", ...) do dirs[i] = harness.folder((select(i, ...))) end
+  local ok, value = pcall(fn, table.unpack(dirs))
+  for _, dir in ipairs(dirs) do harness.remove(dir) end
+  if not ok then error(value, 0) end
+  return value
 end
 
 local function env_words(env)
@@ -127,8 +141,7 @@ end
 ---  again?: table }  again: a further run in the same folder, a value like this one
 function harness.run(t)
   return function()
-    local dir = harness.folder(t.files)
-    local ok, why = pcall(function()
+    harness.within(function(dir)
       local one = t
       while one do
         for path, text in pairs(one ~= t and one.files or {}) do
@@ -139,9 +152,7 @@ function harness.run(t)
         if one.after then one.after(dir, r) end
         one = one.again
       end
-    end)
-    harness.remove(dir)
-    if not ok then error(why, 0) end
+    end, t.files or {})
   end
 end
 

@@ -76,11 +76,11 @@ describe("journeys of the corpus", function()
     if not cli.read(corpus .. "/journeys/registry.json") then
       return pending("the corpus is not here")
     end
-    local dir = cli.folder({})
-    os.execute(("cp -r %s/. %s/"):format(corpus, cli.quote(dir)))
-    local r = cli.exec(dir, "agents journey doctor --agent mock --json")
-    local doc = assert(json.decode(r.stdout))
-    cli.remove(dir)
+    local doc = cli.within(function(dir)
+      os.execute(("cp -r %s/. %s/"):format(corpus, cli.quote(dir)))
+      local r = cli.exec(dir, "agents journey doctor --agent mock --json")
+      return assert(json.decode(r.stdout))
+    end, {})
     assert.are.equal(60, #doc.journeys)
     local ready = 0
     for _, one in ipairs(doc.journeys) do ready = ready + (one.ready and 1 or 0) end

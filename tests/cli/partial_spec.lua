@@ -82,11 +82,11 @@ local function workflow(rand)
     .. table.concat(lines, "\n") .. "\n}\n"
 end
 
-local function folder(flow)
+local function files_of(flow)
   local files = { ["workflows/w.lua"] = flow, ["hdr.h"] = "h\n", ["glob/a.g"] = "a\n",
     ["out/keep"] = "", ["more"] = "" }
   for i = 1, 4 do files[("src/%d.txt"):format(i)] = ("source %d\n"):format(i) end
-  return cli.folder(files)
+  return files
 end
 
 ---------------------------------------------------------------------------
@@ -198,9 +198,8 @@ local function is_partial(dir)
 end
 
 local function follow(seed, flow, rand, rounds, among)
-  local fast, slow = folder(flow), folder(flow)
-  local used = 0
-  local ok, why = pcall(function()
+  local files, used = files_of(flow), 0
+  cli.within(function(fast, slow)
     local done = {}
     for round = 1, rounds do
       local line = round > 1 and edit(rand, among) or "true"
@@ -223,10 +222,7 @@ local function follow(seed, flow, rand, rounds, among)
         end
       end
     end
-  end)
-  cli.remove(fast)
-  cli.remove(slow)
-  if not ok then error(why, 0) end
+  end, files, files)
   return used
 end
 
@@ -258,12 +254,11 @@ return o.workflow "w" {
 ]]
 
   local function in_folder(fn)
-    local dir = folder(chain)
-    local ok, why = pcall(fn, dir, function(shell)
-      return cli.exec(dir, "", { shell = shell, env = { ORRERY_LUA_DIR = "" } })
-    end)
-    cli.remove(dir)
-    if not ok then error(why, 0) end
+    cli.within(function(dir)
+      fn(dir, function(shell)
+        return cli.exec(dir, "", { shell = shell, env = { ORRERY_LUA_DIR = "" } })
+      end)
+    end, files_of(chain))
   end
 
   it("reads no step that nothing touches, and tells the run as a whole", function()

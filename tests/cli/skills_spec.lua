@@ -43,12 +43,7 @@ local function test(t)
 end
 
 local function within(files, check)
-  return function()
-    local dir = cli.folder(project(files))
-    local done = table.pack(pcall(check, dir))
-    cli.remove(dir)
-    assert(done[1], done[2])
-  end
+  return function() cli.within(check, project(files)) end
 end
 
 local function lines(text) return select(2, (text or ""):gsub("\n", "")) end

@@ -208,19 +208,14 @@ describe("a key", function()
       o.step "m" { matrix = { y = { "q", "p" }, x = { 1, 2 } }, run = "echo {{matrix.x}}{{matrix.y}}", inputs = {} },
     ]]
     local function keys_in(sub, env, shell)
-      local top = cli.folder()
-      local dir = top .. "/" .. sub
-      for path, t in pairs({ ["workflows/w.lua"] = text, src = "s\n", ["lib/ä.txt"] = "1", ["lib/B.txt"] = "2",
-        ["lib/a.txt"] = "3" }) do cli.write(dir .. "/" .. path, t) end
-      env.A = "a"
-      local r = cli.exec(dir, "", { env = env, shell = shell })
-      local ok, got = pcall(function()
-        cli.check(r, {})
+      return cli.within(function(top)
+        local dir = top .. "/" .. sub
+        for path, t in pairs({ ["workflows/w.lua"] = text, src = "s\n", ["lib/ä.txt"] = "1", ["lib/B.txt"] = "2",
+          ["lib/a.txt"] = "3" }) do cli.write(dir .. "/" .. path, t) end
+        env.A = "a"
+        cli.check(cli.exec(dir, "", { env = env, shell = shell }), {})
         return keys(runs.last(dir))
-      end)
-      cli.remove(top)
-      if not ok then error(got, 0) end
-      return got
+      end, {})
     end
     local one = keys_in("x", {}, "umask 022; chmod 644 src lib/* workflows/w.lua; $orrery run w -j1")
     local two = keys_in("some where/else's", { TZ = "Asia/Tokyo", LC_ALL = "tr_TR.UTF-8", LANG = "de_DE.UTF-8",
