@@ -16,38 +16,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "engine/filememo.h"
-#include "folder.h"
+#include "memo_help.h"
 
-static const int64_t second = 1000000000;
-static int64_t fake_now;
-
-static int64_t fake_clock(void)
-{
-    return fake_now;
-}
-
-struct memo {
-    struct orr_index *ix;
-    struct orr_filememo *m;
-};
-
-static struct memo open_memo(void **state)
-{
-    struct memo o = {0};
-    assert_int_equal(orr_index_open(in_folder(state, "index"), &o.ix, NULL), 0);
-    o.m = orr_filememo_new(o.ix);
-    orr_filememo_set_clock(o.m, fake_clock);
-    return o;
-}
-
-static void close_memo(struct memo *o)
+static void save_memo(struct memo *o)
 {
     struct orr_err e = {0};
     if (orr_index_flush(o->ix, &e) < 0)
         fail_msg("%s", e.msg);
-    orr_filememo_free(o->m);
-    orr_index_close(o->ix);
+    close_memo(o);
 }
 
 static const struct orr_filefact *fact_of(struct memo *o, const char *path)
@@ -84,14 +60,14 @@ static void a_settled_file_is_read_once(void **state)
     assert_digest(fact_of(&o, path), "text");
     assert_digest(fact_of(&o, path), "text");
     assert_int_equal(orr_filememo_reads(o.m), 1);
-    close_memo(&o);
+    save_memo(&o);
     o = open_memo(state);
     const struct orr_filefact *f = fact_of(&o, path);
     assert_digest(f, "text");
     assert_int_equal(f->kind, ORR_FILE_REGULAR);
     assert_int_equal(f->size, 4);
     assert_int_equal(orr_filememo_reads(o.m), 0);
-    close_memo(&o);
+    save_memo(&o);
 }
 
 static void a_changed_file_is_read_again(void **state)
@@ -108,7 +84,7 @@ static void a_changed_file_is_read_again(void **state)
     assert_int_equal(chmod(path, 0755), 0);
     clock_after(path, 10 * second);
     assert_int_equal(fact_of(&o, path)->mode, 0755);
-    close_memo(&o);
+    save_memo(&o);
 }
 
 static void a_file_read_in_the_tick_it_was_written_is_read_again(void **state)
@@ -123,14 +99,14 @@ static void a_file_read_in_the_tick_it_was_written_is_read_again(void **state)
         assert_digest(fact_of(&o, path), "text");
         assert_int_equal(orr_filememo_reads(o.m), i + 1);
     }
-    close_memo(&o);
+    save_memo(&o);
     clock_after(path, 10 * second);
     o = open_memo(state);
     assert_digest(fact_of(&o, path), "text");
     assert_int_equal(orr_filememo_reads(o.m), 1);
     assert_digest(fact_of(&o, path), "text");
     assert_int_equal(orr_filememo_reads(o.m), 1);
-    close_memo(&o);
+    save_memo(&o);
 }
 
 /* Puts a fact with the file's own stat, a wrong digest, and 'seen'. */
@@ -151,11 +127,11 @@ static int believes(void **state, const char *path, int64_t seen_after,
     struct memo o = open_memo(state);
     clock_after(path, seen_after);
     forge(&o, path, fake_now);
-    close_memo(&o);
+    save_memo(&o);
     o = open_memo(state);
     clock_after(path, now_after);
     int wrong = fact_of(&o, path)->digest.bytes[0] == 0xAA;
-    close_memo(&o);
+    save_memo(&o);
     return wrong;
 }
 
@@ -217,7 +193,7 @@ static void a_symlink_is_its_target(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("elsewhere", path), 0);
     assert_digest(fact_of(&o, path), "link:elsewhere");
-    close_memo(&o);
+    save_memo(&o);
 }
 
 static void what_is_no_file_is_refused_with_its_reason(void **state)
@@ -235,7 +211,7 @@ static void what_is_no_file_is_refused_with_its_reason(void **state)
     assert_int_equal(mkfifo(path, 0644), 0);
     assert_int_equal(orr_filememo_get(o.m, path, strlen(path), &f, &e),
                      ORR_EINVAL);
-    close_memo(&o);
+    save_memo(&o);
 }
 
 static void a_removed_file_is_forgotten(void **state)
@@ -256,7 +232,7 @@ static void a_removed_file_is_forgotten(void **state)
     assert_digest(fact_of(&o, path), "back");
     orr_filememo_forget(o.m, path, strlen(path));
     assert_int_equal(orr_index_count(o.ix), 0);
-    close_memo(&o);
+    save_memo(&o);
 }
 
 static void thousands_of_files_keep_their_order(void **state)
@@ -290,7 +266,7 @@ static void thousands_of_files_keep_their_order(void **state)
         }
         assert_int_equal(orr_filememo_reads(o.m), N - N / 10);
     }
-    close_memo(&o);
+    save_memo(&o);
 }
 
 int main(void)

@@ -10,36 +10,9 @@
 #include <unistd.h>
 
 #include "engine/plan.h"
-#include "folder.h"
+#include "memo_help.h"
 
-static const int64_t second = 1000000000;
 static const struct orr_strs none;
-static int64_t fake_now;
-
-static int64_t fake_clock(void)
-{
-    return fake_now;
-}
-
-struct memo {
-    struct orr_index *ix;
-    struct orr_filememo *m;
-};
-
-static struct memo open_memo(void **state)
-{
-    struct memo o = {0};
-    assert_int_equal(orr_index_open(in_folder(state, "index"), &o.ix, NULL), 0);
-    o.m = orr_filememo_new(o.ix);
-    orr_filememo_set_clock(o.m, fake_clock);
-    return o;
-}
-
-static void close_memo(struct memo *o)
-{
-    orr_filememo_free(o->m);
-    orr_index_close(o->ix);
-}
 
 static void put_file(void **state, const char *name, const char *text)
 {
