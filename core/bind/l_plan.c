@@ -97,6 +97,24 @@ static const char *check_blob(lua_State *L, int arg, size_t *n)
     return s + at - 1;
 }
 
+/* What check and patch begin with: a blob of the plan, and which of its files
+ * to look at. */
+struct asked {
+    struct orr_filememo *memo;
+    const char *blob;
+    size_t len;
+    uint32_t *numbers;
+    lua_Integer count;
+};
+
+static struct asked check_asked(lua_State *L)
+{
+    struct asked a = {.memo = orr_check_filememo(L)};
+    a.blob = check_blob(L, 2, &a.len);
+    a.numbers = check_numbers(L, 4, &a.count);
+    return a;
+}
+
 static int l_encode(lua_State *L)
 {
     lua_settop(L, 6);
@@ -127,14 +145,11 @@ static int l_look(lua_State *L)
 
 static int l_check(lua_State *L)
 {
-    size_t n;
-    lua_Integer count;
-    struct orr_filememo *m = orr_check_filememo(L);
-    const char *blob = check_blob(L, 2, &n);
-    uint32_t *numbers = check_numbers(L, 4, &count);
+    struct asked a = check_asked(L);
     struct orr_buf *other = new_buf(L);
     struct orr_err e;
-    if (orr_plan_check(blob, n, m, numbers, (size_t)count, other, &e) < 0)
+    if (orr_plan_check(a.blob, a.len, a.memo, a.numbers, (size_t)a.count, other,
+                       &e) < 0)
         return orr_fail(L, &e);
     push_numbers(L, other);
     return 1;
@@ -142,17 +157,14 @@ static int l_check(lua_State *L)
 
 static int l_patch(lua_State *L)
 {
-    size_t n;
-    lua_Integer count;
     lua_settop(L, 6);
-    struct orr_filememo *m = orr_check_filememo(L);
-    const char *blob = check_blob(L, 2, &n);
-    uint32_t *numbers = check_numbers(L, 4, &count);
+    struct asked a = check_asked(L);
     struct orr_plan_want *w =
-        lua_isnoneornil(L, 5) ? NULL : check_wants(L, 5, count);
+        lua_isnoneornil(L, 5) ? NULL : check_wants(L, 5, a.count);
     struct orr_buf *out = new_buf(L);
     struct orr_err e;
-    if (orr_plan_patch(blob, n, m, numbers, w, (size_t)count, out, &e) < 0)
+    if (orr_plan_patch(a.blob, a.len, a.memo, a.numbers, w, (size_t)a.count,
+                       out, &e) < 0)
         return orr_fail(L, &e);
     lua_pushlstring(L, (char *)out->data, out->len);
     return 1;
