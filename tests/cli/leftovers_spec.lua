@@ -1,5 +1,5 @@
 -- What earlier runs and people left among a step's files: it neither gets into results nor
--- is what belongs to others removed. Found by the property test.
+-- is what belongs to others removed. Some were found by the property test.
 local cli = require("tests.cli.harness")
 local run = cli.run
 
@@ -79,5 +79,13 @@ describe("a result is not remembered", function()
       h = "one\n", old = "two\n" },
     shell = 'touch -d @1000000 old; "$orrery" run w', stderr = "h changed while it ran",
     again = { args = "run w", after = function(dir) assert.equal("two\n", cli.read(dir .. "/out")) end },
+  })
+
+  it("a link put there just before the run is in no result", run {
+    files = { ["workflows/w.lua"] = workflow
+      [[ o.step "s" { run = "echo x > out", inputs = {}, outputs = { "out" } } ]] },
+    shell = [[ ln -s elsewhere out; "$orrery" run w; test -L out && rm out elsewhere
+      "$orrery" run w && test ! -L out && cat out ]],
+    stdout = { "out was there before it ran", "\nx\n" },
   })
 end)

@@ -13,6 +13,7 @@ local jobs = require("orrery.run.job")
 local key = require("orrery.run.key")
 local last = require("orrery.run.last")
 local locks = lazy("orrery.run.locks")
+local loop = require("orrery.kernel.loop")
 local memo = lazy("orrery.run.memo")
 local meter = lazy("orrery.run.meter")
 local outcome = require("orrery.run.outcome")
@@ -146,7 +147,7 @@ local function stranger(step, job, came)
   local read = {}
   for _, p in ipairs(job.files) do read[p] = true end
   for _, f in ipairs(came.facts) do
-    if f.ctime < came.began - TICK and not read[f.path] then return f.path end
+    if f.ctime < came.began and not read[f.path] then return f.path end
   end
 end
 
@@ -278,15 +279,43 @@ end
 -- Kinds that launch nothing themselves.
 local OUTER = { workflow = true, body = true, service = true, approve = true }
 
+-- May it matter whether a file changed before or after the step began?
+local function asks_when(step, job, strange)
+  if not job.pure then return false end
+  if #strange > 0 or jobs.dynamic(step) then return true end
+  for _, o in ipairs(job.outputs) do
+    if o.glob or o.dir then return true end
+  end
+  return false
+end
+
+-- The time by which files tell whether the step changed them. Files are stamped by ticks of
+-- some milliseconds: what people did just before the run is told apart once its tick is over.
+local function begin(run, step, job, strange)
+  local now = sys.stamp()
+  while now <= run.opened and asks_when(step, job, strange) do
+    loop.sleep(0.001)
+    now = sys.stamp()
+  end
+  return now
+end
+
 -- What the kind came to, in a checkout that is ready for it.
 local function execute(run, step, job)
+  local began = sys.stamp()
   local bad = make_parents(run, job)
-  local lost = not bad and temp.put_back(run, job.files)
-  if lost then bad = { class = "inputs", message = "a temporary input is lost: " .. lost } end
-  if bad then return { error = bad, stdout = "", stderr = "" } end
+  local lost, cause
+  if not bad then lost, cause = temp.put_back(run, job.files) end
+  if lost then
+    bad = { class = "inputs", message = ("the temporary input %s has been lost meanwhile: %s; run "
+      .. "again, then it is made again"):format(lost, cause) }
+  end
+  if bad then return { error = bad, stdout = "", stderr = "", began = began } end
   local strange = clear.outputs(run, step, job)
+  began = begin(run, step, job, strange)
   still.over(run)
   local came = job.kind.execute(run, step, job.prepared, job)
+  came.began = began
   came.appended = clear.appended(run, strange)
   return came
 end
@@ -337,13 +366,11 @@ function attempt.run(run, step, job)
   local loan <close> = not OUTER[step.kind] and meter.launch(run, step, job) or nil
   announce(run, step, job, reason, reasons)
   local t0 = sys.mono()
-  local began = sys.stamp()
   local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
   local came = execute(run, step, job)
   if run.secrets then unveil(run, step, came) end
   if pass then pass.came = { error = came.error } end
   meter.called(run, step, job, came, loan)
-  came.began = began
   still.over(run)
   settle(run, step, job, came)
   if came.asks and not came.error then

@@ -13,14 +13,14 @@ local clear = {}
 -- Longer files are not looked through for what they began with.
 local MOST = 64 * 1024 * 1024
 
--- Declared output files that are there, as they are.
+-- Declared output files and links that are there, as they are.
 local function present(run, job, keep)
   local out = {}
   for _, o in ipairs(job.outputs) do
     local st = not o.glob and not o.exclude and not keep[o.path]
       and fs.lstat(run.root .. "/" .. o.path)
-    if st and st.type == "file" then
-      out[#out + 1] = { path = o.path, ino = st.ino, size = st.size }
+    if st and (st.type == "file" or st.type == "link") then
+      out[#out + 1] = { path = o.path, type = st.type, ino = st.ino, size = st.size }
     end
   end
   return out
@@ -31,8 +31,8 @@ end
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@param job table
----@return { path: string, ino: integer, size: integer, digest?: string }[] strange the
----  outputs that stay, of which nobody knows where they are from
+---@return { path: string, type: string, ino: integer, size: integer, digest?: string }[]
+---  strange: the outputs that stay, of which nobody knows where they are from
 function clear.outputs(run, step, job)
   if step.keep then return {} end
   local keep = {}
@@ -57,8 +57,8 @@ end
 function clear.appended(run, strange)
   for _, o in ipairs(strange) do
     local full = run.root .. "/" .. o.path
-    local st = fs.lstat(full)
-    if st and st.ino == o.ino and st.size > o.size and o.size > 0 and o.digest
+    local st = o.type == "file" and o.digest and fs.lstat(full)
+    if st and st.type == "file" and st.ino == o.ino and st.size > o.size and o.size > 0
       and st.size <= MOST then
       local text = fs.read(full)
       if text and hash.sha256(text:sub(1, o.size)) == o.digest then return o.path end

@@ -96,7 +96,7 @@ local function new_run(wf, opts)
     secrets = secrets.new(),
     prefix = "", always = {}, why = {}, moved = {}, hosts = opts.services,
     watched = opts.watched,
-    still = still.new(), circuits = {},
+    still = still.new(), circuits = {}, opened = sys.stamp(),
   }, Run)
   if opts.partial then run.results = opts.partial.results end
   run.dotenv = Run.dotenv_of(wf)

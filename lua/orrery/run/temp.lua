@@ -41,14 +41,15 @@ function temp.absent(run, path) return run.temps and run.temps.absent[path] end
 --- Puts the absent ones among 'files' back before a consumer runs.
 ---@param run orrery.Run
 ---@param files string[]
----@return string? why not
+---@return string? path that is neither here nor in the cache any more
+---@return string? why
 function temp.put_back(run, files)
   if not run.temps then return nil end
   for _, path in ipairs(files) do
     local out = run.temps.absent[path]
     if out then
       local ok, why = run.store:restore(out.digest, run.root, path, out.mode)
-      if not ok then return why.message end
+      if not ok then return path, why.message end
       run.temps.absent[path] = nil
       run.index:forget(run.root .. "/" .. path)
     end
