@@ -48,7 +48,7 @@ describe("a run that was killed", function()
   it("can be killed and resumed again and again", cli.run {
     files = { ["workflows/w.lua"] = four },
     shell = killed("-j1", [[rm go
-      start resume; poll 'test "$(grep -l "step_started.*\"slow\"" .orrery/runs/*/journal.jsonl | wc -l)" = 2'
+      start resume -j1; poll 'test "$(grep -l "step_started.*\"slow\"" .orrery/runs/*/journal.jsonl | wc -l)" = 2'
       kill -9 $pid; wait $pid 2>/dev/null; touch go; $orrery resume]]),
     after = function(dir) counts(dir, { pure = 1, each = 1, slow = 3, last = 1, aside = 1 }) end,
   })
