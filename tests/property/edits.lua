@@ -87,6 +87,7 @@ function edits.spoil(w, n)
   if not path or not is_file(at(w, path)) then return end
   fs.remove(at(w, path))
   world.spit(at(w, path), "by hand\n")
+  w.by_hand[path] = true
 end
 
 function edits.unmake(w, n)

@@ -55,6 +55,12 @@ local function read_tree(h, files, arg)
   return h
 end
 
+-- An input that is a link, also one to nowhere, is another fact than the file it leads to.
+local function fact(h, files, path)
+  local f = files[path]
+  return fold(read(h, files, path), "l", f and f.link or "")
+end
+
 local function read_includes(h, files, path, seen)
   if seen[path] then return h end
   seen[path] = true
@@ -184,10 +190,7 @@ local function signature(state, step, h, item)
   for _, r in ipairs(step.reads) do
     if r[1] == "val" then s = fold(s, "n", state.steps[r[2]].value) end
     if step.kind == "call" and r[1] == "env" then s = fold(s, "e", state.dotenv[r[2]] or "") end
-    if step.kind == "call" and r[1] == "in" then
-      local f = state.files[r[2]]
-      s = fold(read(s, state.files, r[2]), "l", f and f.link or "") -- also one to nowhere
-    end
+    if r[1] == "in" or r[1] == "inc" then s = fact(s, state.files, r[2]) end
     if r[1] == "glob" then s = glob(s, state.files, r[2], true) end
   end
   for _, r in ipairs(step.writes) do

@@ -53,7 +53,7 @@ world.walk = walk
 ---@param name? string of its folder, with a slash
 function world.new(g, place, name)
   local self = setmetatable({ g = g, place = place, dir = place.base .. (name or "/w"), env = {}, params = {},
-    cache = place.base .. "/cache", seen = {}, runs = {} }, World)
+    cache = place.base .. "/cache", seen = {}, runs = {}, by_hand = {} }, World)
   for path, f in pairs(g.sources) do
     local full = self.dir .. "/" .. path
     if f.link then
