@@ -15,14 +15,14 @@
 enum { INDENT_MAX = 16 };
 
 struct writer {
-    struct orr_walk walk;
+    struct orr_walk walk; // first: see orr_walk_put
     struct orr_buf *out;
     struct orr_entries *es;
     int indent; // 0: one line
     enum orr_json_lossy lossy;
 };
 
-static int put_value(struct writer *w, int idx, struct orr_err *e);
+static orr_walk_put put_value;
 
 static int new_line(struct writer *w, unsigned depth)
 {
@@ -48,22 +48,24 @@ static int put_string(struct writer *w, const char *s, size_t n,
     return rc;
 }
 
-static int put_items(struct writer *w, int idx, size_t n, struct orr_err *e)
+static int put_item(struct orr_walk *walk, int idx, struct orr_err *e)
 {
-    lua_State *L = w->walk.L;
-    int rc = 0;
-    for (size_t i = 1; i <= n && rc == 0; i++) {
-        rc = orr_buf_putc(w->out, i == 1 ? '[' : ',');
-        if (rc == 0)
-            rc = new_line(w, w->walk.depth);
-        lua_rawgeti(L, idx, (lua_Integer)i); // value
-        orr_walk_index(&w->walk, (lua_Integer)i);
-        if (rc == 0)
-            rc = put_value(w, lua_gettop(L), e);
-        lua_pop(L, 1);
-    }
+    struct writer *w = (struct writer *)walk;
+    int rc =
+        orr_buf_putc(w->out, walk->frames[walk->depth - 1].i == 1 ? '[' : ',');
     if (rc == 0)
-        rc = new_line(w, w->walk.depth - 1);
+        rc = new_line(w, walk->depth);
+    return rc < 0 ? rc : put_value(walk, idx, e);
+}
+
+static int put_seq(struct orr_walk *walk, int idx, size_t n, struct orr_err *e)
+{
+    struct writer *w = (struct writer *)walk;
+    if (n == 0)
+        return orr_buf_puts(w->out, "[]");
+    int rc = orr_walk_items(walk, idx, n, put_item, e);
+    if (rc == 0)
+        rc = new_line(w, walk->depth - 1);
     return rc < 0 ? rc : orr_buf_putc(w->out, ']');
 }
 
@@ -78,38 +80,28 @@ static int refuse_integer_key(struct writer *w, struct orr_err *e)
     return rc;
 }
 
-static int put_key(struct writer *w, int idx, struct orr_err *e)
+static int put_key(struct orr_walk *walk, const struct orr_walk_frame *f,
+                   struct orr_err *e)
 {
-    int rc = orr_walk_key(&w->walk, idx, e);
-    if (rc < 0)
-        return rc;
-    const struct orr_walk_frame *f = &w->walk.frames[w->walk.depth - 1];
+    struct writer *w = (struct writer *)walk;
     if (!f->key)
         return refuse_integer_key(w, e);
-    rc = orr_entries_add_str(w->es, w->out->len, f->key, f->len,
-                             (uintptr_t)f->key);
+    int rc = orr_entries_add_str(w->es, w->out->len, f->key, f->len,
+                                 (uintptr_t)f->key);
     if (rc == 0)
         rc = orr_buf_putc(w->out, ',');
     if (rc == 0)
-        rc = new_line(w, w->walk.depth);
+        rc = new_line(w, walk->depth);
     if (rc == 0)
         rc = put_string(w, f->key, f->len, e);
     return rc < 0 ? rc : orr_buf_put(w->out, ": ", w->indent ? 2 : 1);
 }
 
-static int put_pairs(struct writer *w, int idx, struct orr_err *e)
+static int put_map(struct orr_walk *walk, int idx, struct orr_err *e)
 {
-    lua_State *L = w->walk.L;
+    struct writer *w = (struct writer *)walk;
     size_t at = w->out->len, first = w->es->count;
-    int top = lua_gettop(L), rc = 0;
-    lua_pushnil(L);
-    while (rc == 0 && lua_next(L, idx)) { // key value
-        rc = put_key(w, top + 1, e);
-        if (rc == 0)
-            rc = put_value(w, top + 2, e);
-        lua_settop(L, top + 1);
-    }
-    lua_settop(L, top);
+    int rc = orr_walk_pairs(walk, idx, put_key, put_value, e);
     if (rc < 0)
         return rc;
     if (w->es->count == first)
@@ -117,30 +109,8 @@ static int put_pairs(struct writer *w, int idx, struct orr_err *e)
     rc = orr_entries_sort(w->es, first, w->out, NULL);
     w->out->data[at] = '{';
     if (rc == 0)
-        rc = new_line(w, w->walk.depth - 1);
+        rc = new_line(w, walk->depth - 1);
     return rc < 0 ? rc : orr_buf_putc(w->out, '}');
-}
-
-static int put_table(struct writer *w, int idx, struct orr_err *e)
-{
-    enum orr_shape shape;
-    size_t n;
-    int rc = orr_walk_enter(&w->walk, idx, &shape, &n, e);
-    if (rc < 0)
-        return rc;
-    switch (shape) {
-    case ORR_SHAPE_SEQ:
-        rc = put_items(w, idx, n, e);
-        break;
-    case ORR_SHAPE_EMPTY:
-        rc = orr_buf_puts(w->out, "[]");
-        break;
-    case ORR_SHAPE_MAP:
-        rc = put_pairs(w, idx, e);
-        break;
-    }
-    orr_walk_leave(&w->walk);
-    return rc;
 }
 
 static int put_number(struct writer *w, int idx, struct orr_err *e)
@@ -155,10 +125,10 @@ static int put_number(struct writer *w, int idx, struct orr_err *e)
     return rc;
 }
 
-/* 'idx' is absolute. */
-static int put_value(struct writer *w, int idx, struct orr_err *e)
+static int put_value(struct orr_walk *walk, int idx, struct orr_err *e)
 {
-    lua_State *L = w->walk.L;
+    struct writer *w = (struct writer *)walk;
+    lua_State *L = walk->L;
     size_t n;
     const char *s;
     switch (lua_type(L, idx)) {
@@ -170,7 +140,7 @@ static int put_value(struct writer *w, int idx, struct orr_err *e)
         s = lua_tolstring(L, idx, &n);
         return put_string(w, s, n, e);
     case LUA_TTABLE:
-        return put_table(w, idx, e);
+        return orr_walk_table(walk, idx, put_seq, put_map, e);
     case LUA_TLIGHTUSERDATA:
         if (lua_touserdata(L, idx) == ORR_LUA_NULL)
             return orr_buf_puts(w->out, "null");
@@ -178,7 +148,7 @@ static int put_value(struct writer *w, int idx, struct orr_err *e)
     default:
         break;
     }
-    return orr_walk_refuse_type(&w->walk, idx, e);
+    return orr_walk_refuse_type(walk, idx, e);
 }
 
 static void read_options(lua_State *L, struct writer *w, const char **root)
@@ -209,7 +179,7 @@ static int l_encode(lua_State *L)
     w.out = &b->out;
     w.es = &b->es;
     orr_walk_init(&w.walk, L, root, "write as JSON");
-    int rc = put_value(&w, 1, &e);
+    int rc = put_value(&w.walk, 1, &e);
     if (rc == ORR_ENOMEM) // buffers say no more than that
         orr_err_set(&e, rc, "%s: no memory", root);
     if (rc == 0)

@@ -158,19 +158,51 @@ int orr_walk_enter(struct orr_walk *w, int idx, enum orr_shape *shape,
     return rc;
 }
 
-void orr_walk_leave(struct orr_walk *w)
+int orr_walk_table(struct orr_walk *w, int idx, orr_walk_put_seq *seq,
+                   orr_walk_put *map, struct orr_err *e)
 {
+    enum orr_shape shape;
+    size_t n;
+    int rc = orr_walk_enter(w, idx, &shape, &n, e);
+    if (rc < 0)
+        return rc;
+    switch (shape) {
+    case ORR_SHAPE_SEQ:
+        rc = seq(w, idx, n, e);
+        break;
+    case ORR_SHAPE_EMPTY:
+        rc = seq(w, idx, 0, e);
+        break;
+    case ORR_SHAPE_MAP:
+        rc = map(w, idx, e);
+        break;
+    }
     w->depth--;
+    return rc;
 }
 
-void orr_walk_index(struct orr_walk *w, lua_Integer i)
+static void at_integer(struct orr_walk *w, lua_Integer i)
 {
     struct orr_walk_frame *f = &w->frames[w->depth - 1];
     f->key = NULL;
     f->i = i;
 }
 
-int orr_walk_key(struct orr_walk *w, int idx, struct orr_err *e)
+int orr_walk_items(struct orr_walk *w, int idx, size_t n, orr_walk_put *value,
+                   struct orr_err *e)
+{
+    lua_State *L = w->L;
+    int top = lua_gettop(L), rc = 0;
+    for (size_t i = 1; i <= n && rc == 0; i++) {
+        lua_rawgeti(L, idx, (lua_Integer)i); // value
+        at_integer(w, (lua_Integer)i);
+        rc = value(w, top + 1, e);
+        lua_settop(L, top);
+    }
+    return rc;
+}
+
+static int at_key(struct orr_walk *w, int idx, struct orr_err *e)
 {
     struct orr_walk_frame *f = &w->frames[w->depth - 1];
     int type = lua_type(w->L, idx);
@@ -179,7 +211,7 @@ int orr_walk_key(struct orr_walk *w, int idx, struct orr_err *e)
         return 0;
     }
     if (lua_isinteger(w->L, idx)) {
-        orr_walk_index(w, lua_tointeger(w->L, idx));
+        at_integer(w, lua_tointeger(w->L, idx));
         return 0;
     }
     const char *what = type == LUA_TNUMBER ? "float" : lua_typename(w->L, type);
@@ -187,5 +219,23 @@ int orr_walk_key(struct orr_walk *w, int idx, struct orr_err *e)
     int rc = orr_walk_refuse(w, ORR_EINVAL, e, "cannot %s a key that is a %s",
                              w->verb, what);
     w->depth++;
+    return rc;
+}
+
+int orr_walk_pairs(struct orr_walk *w, int idx, orr_walk_put_key *key,
+                   orr_walk_put *value, struct orr_err *e)
+{
+    lua_State *L = w->L;
+    int top = lua_gettop(L), rc = 0;
+    lua_pushnil(L);
+    while (rc == 0 && lua_next(L, idx)) { // key value
+        rc = at_key(w, top + 1, e);
+        if (rc == 0)
+            rc = key(w, &w->frames[w->depth - 1], e);
+        if (rc == 0)
+            rc = value(w, top + 2, e);
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
     return rc;
 }

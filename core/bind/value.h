@@ -44,12 +44,27 @@ void orr_walk_init(struct orr_walk *w, lua_State *L, const char *root,
  * room for eight stack slots. */
 int orr_walk_enter(struct orr_walk *w, int idx, enum orr_shape *shape,
                    size_t *n, struct orr_err *e);
-void orr_walk_leave(struct orr_walk *w);
 
-/* Says which value of the innermost table comes next. orr_walk_key takes the
- * key at 'idx' and refuses all but strings and integers. */
-void orr_walk_index(struct orr_walk *w, lua_Integer i);
-int orr_walk_key(struct orr_walk *w, int idx, struct orr_err *e);
+/* A writer begins with its walk, so that what the drivers below call back finds
+ * it. 'idx' is absolute; 0 or ORR_E*, which ends the walk. */
+typedef int orr_walk_put(struct orr_walk *w, int idx, struct orr_err *e);
+typedef int orr_walk_put_seq(struct orr_walk *w, int idx, size_t n,
+                             struct orr_err *e);
+typedef int orr_walk_put_key(struct orr_walk *w, const struct orr_walk_frame *f,
+                             struct orr_err *e);
+
+/* Enters the table at 'idx', has it put as what it is, and leaves it. An empty
+ * array is a sequence of none. */
+int orr_walk_table(struct orr_walk *w, int idx, orr_walk_put_seq *seq,
+                   orr_walk_put *map, struct orr_err *e);
+
+/* Put the values of the table just entered: 'n' items in order, or all pairs
+ * in the table's. Of a pair 'key' comes first; keys that are neither strings
+ * nor integers are refused. */
+int orr_walk_items(struct orr_walk *w, int idx, size_t n, orr_walk_put *value,
+                   struct orr_err *e);
+int orr_walk_pairs(struct orr_walk *w, int idx, orr_walk_put_key *key,
+                   orr_walk_put *value, struct orr_err *e);
 
 /* Writes "<path>: <message>" and returns 'rc'. */
 int orr_walk_refuse(const struct orr_walk *w, int rc, struct orr_err *e,

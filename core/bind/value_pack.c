@@ -4,80 +4,44 @@
 #include "bind/bind.h"
 
 struct writer {
-    struct orr_walk walk;
+    struct orr_walk walk; // first: see orr_walk_put
     struct orr_buf *out;
     struct orr_entries *es;
 };
 
-static int put_value(struct writer *w, int idx, struct orr_err *e);
+static orr_walk_put put_value;
 
-static int put_items(struct writer *w, int idx, size_t n, struct orr_err *e)
+static int put_seq(struct orr_walk *walk, int idx, size_t n, struct orr_err *e)
 {
-    lua_State *L = w->walk.L;
+    struct writer *w = (struct writer *)walk;
     int rc = orr_pack_seq(w->out, n);
-    for (size_t i = 1; i <= n && rc == 0; i++) {
-        lua_rawgeti(L, idx, (lua_Integer)i); // value
-        orr_walk_index(&w->walk, (lua_Integer)i);
-        rc = put_value(w, lua_gettop(L), e);
-        lua_pop(L, 1);
-    }
-    return rc;
+    return rc < 0 ? rc : orr_walk_items(walk, idx, n, put_value, e);
 }
 
-static int put_key(struct writer *w, int idx, struct orr_err *e)
+static int put_key(struct orr_walk *walk, const struct orr_walk_frame *f,
+                   struct orr_err *e)
 {
-    int rc = orr_walk_key(&w->walk, idx, e);
-    if (rc < 0)
-        return rc;
-    const struct orr_walk_frame *f = &w->walk.frames[w->walk.depth - 1];
+    struct writer *w = (struct writer *)walk;
+    (void)e;
     if (f->key)
         return orr_pack_key_str(w->out, w->es, f->key, f->len);
     return orr_pack_key_int(w->out, w->es, f->i);
 }
 
-static int put_pairs(struct writer *w, int idx, struct orr_err *e)
+static int put_map(struct orr_walk *walk, int idx, struct orr_err *e)
 {
-    lua_State *L = w->walk.L;
+    struct writer *w = (struct writer *)walk;
     struct orr_pack_map m;
-    int top = lua_gettop(L);
     int rc = orr_pack_map_begin(w->out, w->es, &m);
-    lua_pushnil(L);
-    while (rc == 0 && lua_next(L, idx)) { // key value
-        rc = put_key(w, top + 1, e);
-        if (rc == 0)
-            rc = put_value(w, top + 2, e);
-        lua_settop(L, top + 1);
-    }
-    lua_settop(L, top);
+    if (rc == 0)
+        rc = orr_walk_pairs(walk, idx, put_key, put_value, e);
     return rc < 0 ? rc : orr_pack_map_end(w->out, w->es, &m);
 }
 
-static int put_table(struct writer *w, int idx, struct orr_err *e)
+static int put_value(struct orr_walk *walk, int idx, struct orr_err *e)
 {
-    enum orr_shape shape;
-    size_t n;
-    int rc = orr_walk_enter(&w->walk, idx, &shape, &n, e);
-    if (rc < 0)
-        return rc;
-    switch (shape) {
-    case ORR_SHAPE_SEQ:
-        rc = put_items(w, idx, n, e);
-        break;
-    case ORR_SHAPE_EMPTY:
-        rc = orr_pack_seq(w->out, 0);
-        break;
-    case ORR_SHAPE_MAP:
-        rc = put_pairs(w, idx, e);
-        break;
-    }
-    orr_walk_leave(&w->walk);
-    return rc;
-}
-
-/* 'idx' is absolute. */
-static int put_value(struct writer *w, int idx, struct orr_err *e)
-{
-    lua_State *L = w->walk.L;
+    struct writer *w = (struct writer *)walk;
+    lua_State *L = walk->L;
     size_t n;
     const char *s;
     switch (lua_type(L, idx)) {
@@ -94,7 +58,7 @@ static int put_value(struct writer *w, int idx, struct orr_err *e)
         s = lua_tolstring(L, idx, &n);
         return orr_pack_str(w->out, s, n);
     case LUA_TTABLE:
-        return put_table(w, idx, e);
+        return orr_walk_table(walk, idx, put_seq, put_map, e);
     case LUA_TLIGHTUSERDATA:
         if (lua_touserdata(L, idx) == ORR_LUA_NULL)
             return orr_pack_word(w->out, ORR_PACK_NULL);
@@ -102,7 +66,7 @@ static int put_value(struct writer *w, int idx, struct orr_err *e)
     default:
         break;
     }
-    return orr_walk_refuse_type(&w->walk, idx, e);
+    return orr_walk_refuse_type(walk, idx, e);
 }
 
 int orr_value_pack(lua_State *L, int idx, const char *root, struct orr_buf *out,
@@ -114,7 +78,7 @@ int orr_value_pack(lua_State *L, int idx, const char *root, struct orr_buf *out,
     orr_walk_init(&w.walk, L, root ? root : "value", "pass");
     int rc = orr_pack_open(out);
     if (rc == 0)
-        rc = put_value(&w, lua_absindex(L, idx), e);
+        rc = put_value(&w.walk, lua_absindex(L, idx), e);
     if (rc == ORR_ENOMEM) // buffers say no more than that
         orr_err_set(e, rc, "%s: no memory", w.walk.root);
     return rc;
