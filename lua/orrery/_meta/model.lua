@@ -216,7 +216,6 @@
 ---@field order orrery.Step[]                       a topological order, file order where free
 ---@field is_before fun(self, id: string, of: string): boolean   id has ended when `of` starts
 ---@field upstream fun(self, id: string): table<string, true>   all ids before it
----@field downstream fun(self, id: string): table<string, true>
 
 --- orrery.model.template: {{path}} in strings.
 ---@class orrery.model.template

@@ -167,41 +167,6 @@ function Graph:is_before(id, of)
   return sweep({ start }, wanted) == nil
 end
 
-local function reversed(self)
-  if self.after_node then return self.after_node end
-  local after = {}
-  for _, n in ipairs(self.nodes) do
-    for _, b in ipairs(n.before) do
-      local list = after[b]
-      if not list then
-        list = {}
-        after[b] = list
-      end
-      list[#list + 1] = n
-    end
-  end
-  self.after_node = after
-  return after
-end
-
---- All ids after a step or group: what depends on it.
----@param id string
----@return table<string, true>
-function Graph:downstream(id)
-  local after, seen = reversed(self), {}
-  local first = done_of(self, id)
-  local queue = { first }
-  while #queue > 0 do
-    for _, n in ipairs(after[table.remove(queue)] or {}) do
-      if not seen[n] then
-        seen[n] = true
-        queue[#queue + 1] = n
-      end
-    end
-  end
-  return ids_of(seen, id)
-end
-
 -- Why `later` waits for `earlier`, in words.
 local function reason(later, earlier)
   local id = earlier.id
