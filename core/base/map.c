@@ -4,8 +4,7 @@
  *   slots: [hash len key val] [empty] [hash len key val] …
  *                    └─► arena: "step:a" "step:b" …
  *
- * Deleted slots stay as tombstones until the next growth; deleted keys stay in
- * the arena likewise (maps here grow, they rarely shrink).
+ * Maps here grow and never shrink.
  */
 #include "base/map.h"
 
@@ -13,8 +12,6 @@
 #include <string.h>
 
 #include "base/err.h"
-
-#define DELETED UINT32_MAX
 
 uint32_t orr_map_hash(const void *bytes, size_t n)
 {
@@ -47,7 +44,7 @@ static struct orr_map_slot *find(const struct orr_map *m, const void *key,
         struct orr_map_slot *s = &m->slots[i];
         if (!s->hash)
             return NULL;
-        if (s->hash == hash && s->len == n && s->len != DELETED &&
+        if (s->hash == hash && s->len == n &&
             (!n || !memcmp(m->arena + s->key, key, n)))
             return s;
     }
@@ -69,7 +66,7 @@ static int grow(struct orr_map *m)
         return ORR_ENOMEM;
     for (size_t i = 0; i < m->cap; i++) {
         struct orr_map_slot *s = &m->slots[i];
-        if (!s->hash || s->len == DELETED)
+        if (!s->hash)
             continue;
         size_t j = s->hash & (cap - 1);
         while (slots[j].hash)
@@ -79,7 +76,6 @@ static int grow(struct orr_map *m)
     free(m->slots);
     m->slots = slots;
     m->cap = cap;
-    m->used = m->count;
     return 0;
 }
 
@@ -104,7 +100,7 @@ static int keep_key(struct orr_map *m, const void *key, size_t n, uint64_t *at)
 
 int orr_map_put(struct orr_map *m, const void *key, size_t n, uint64_t val)
 {
-    if (n >= DELETED)
+    if (n > UINT32_MAX)
         return ORR_ELIMIT;
     uint32_t hash = orr_map_hash(key, n);
     struct orr_map_slot *s = find(m, key, n, hash);
@@ -112,7 +108,7 @@ int orr_map_put(struct orr_map *m, const void *key, size_t n, uint64_t val)
         s->val = val;
         return 0;
     }
-    if ((m->used + 1) * 4 > m->cap * 3 && grow(m) < 0)
+    if ((m->count + 1) * 4 > m->cap * 3 && grow(m) < 0)
         return ORR_ENOMEM;
     uint64_t at = 0;
     if (keep_key(m, key, n, &at) < 0)
@@ -122,32 +118,6 @@ int orr_map_put(struct orr_map *m, const void *key, size_t n, uint64_t val)
         i = (i + 1) & (m->cap - 1);
     m->slots[i] = (struct orr_map_slot){hash, (uint32_t)n, at, val};
     m->count++;
-    m->used++;
-    return 0;
-}
-
-int orr_map_del(struct orr_map *m, const void *key, size_t n)
-{
-    struct orr_map_slot *s = find(m, key, n, orr_map_hash(key, n));
-    if (!s)
-        return 0;
-    s->len = DELETED;
-    m->count--;
-    return 1;
-}
-
-int orr_map_walk(const struct orr_map *m, size_t *it, const void **key,
-                 size_t *n, uint64_t *val)
-{
-    while (*it < m->cap) {
-        struct orr_map_slot *s = &m->slots[(*it)++];
-        if (!s->hash || s->len == DELETED)
-            continue;
-        *key = m->arena + s->key;
-        *n = s->len;
-        *val = s->val;
-        return 1;
-    }
     return 0;
 }
 

@@ -12,7 +12,7 @@
 
 struct orr_map_slot {
     uint32_t hash; /* 0 means empty; a real hash of 0 is stored as 1 */
-    uint32_t len;  /* key length; UINT32_MAX marks a deleted slot */
+    uint32_t len;  /* of the key */
     uint64_t key;  /* offset of the key in the arena */
     uint64_t val;
 };
@@ -20,26 +20,17 @@ struct orr_map_slot {
 struct orr_map {
     struct orr_map_slot *slots; /* owned; 'cap' of them */
     size_t cap;                 /* power of two, or 0 */
-    size_t count;               /* live keys */
-    size_t used;                /* live plus deleted slots */
+    size_t count;               /* keys */
     unsigned char *arena;       /* owned; key bytes */
     size_t arena_len, arena_cap;
 };
 
-/* Finds a key; returns a pointer to its value, valid until the next put or
- * del, or NULL. */
+/* Finds a key; returns a pointer to its value, valid until the next put,
+ * or NULL. */
 uint64_t *orr_map_get(const struct orr_map *m, const void *key, size_t n);
 
 /* Inserts or replaces. 0, ORR_ENOMEM, or ORR_ELIMIT for keys over 4 GiB. */
 int orr_map_put(struct orr_map *m, const void *key, size_t n, uint64_t val);
-
-/* Removes; 1 when it was there, 0 when not. */
-int orr_map_del(struct orr_map *m, const void *key, size_t n);
-
-/* Walks in no particular order: start with *it = 0; returns 1 and fills the
- * outputs, or 0 at the end. */
-int orr_map_walk(const struct orr_map *m, size_t *it, const void **key,
-                 size_t *n, uint64_t *val);
 
 void orr_map_fini(struct orr_map *m);
 

@@ -425,8 +425,3 @@ int64_t orr_filememo_now(const struct orr_filememo *m)
 {
     return m->now();
 }
-
-int64_t orr_filememo_tick(const struct orr_filememo *m)
-{
-    return m->tick;
-}

@@ -100,9 +100,8 @@ bool orr_filememo_wavered(const struct orr_filememo *m, uint32_t id);
 /* Was it checked, and not forgotten since? */
 bool orr_filememo_checked(const struct orr_filememo *m, uint32_t id);
 
-/* The clock that stamps files: what it says now, and its tick. */
+/* What the clock that stamps files says now. */
 int64_t orr_filememo_now(const struct orr_filememo *m);
-int64_t orr_filememo_tick(const struct orr_filememo *m);
 
 /* Files that had to be read since the memo was made. */
 uint64_t orr_filememo_reads(const struct orr_filememo *m);

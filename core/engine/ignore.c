@@ -95,11 +95,6 @@ struct orr_ignore *orr_ignore_new(const char *text, size_t n)
     return ig;
 }
 
-size_t orr_ignore_count(const struct orr_ignore *ig)
-{
-    return ig->count;
-}
-
 static bool rule_matches(const struct rule *r, const char *path, size_t n,
                          const char *base, size_t base_n)
 {

@@ -22,9 +22,6 @@ enum orr_ignore_answer {
  * rule is no error: git accepts anything. */
 struct orr_ignore *orr_ignore_new(const char *text, size_t n);
 
-/* How many rules there are. */
-size_t orr_ignore_count(const struct orr_ignore *ig);
-
 /* What the rules say about a path relative to the file's own directory. */
 enum orr_ignore_answer orr_ignore_match(const struct orr_ignore *ig,
                                         const char *path, size_t n, bool dir);
