@@ -115,6 +115,19 @@ describe("an index of rules", function()
     end)
   end)
 
+  it("keeps in memory what it has no file for", function()
+    project(files, function(dir)
+      local index = rules.open(nil, { root = dir })
+      assert.are.equal(3, index:stats().read)
+      index:refresh()
+      assert.are.equal(0, index:stats().read)
+      fs.write_atomic(dir .. "/rules/go.md", "---\nglobs: *.golang\n---\n")
+      index:refresh()
+      assert.are.equal(1, index:stats().read)
+      assert.are.equal("always go", names(index:for_file("x.golang")))
+    end)
+  end)
+
   it("selects by manifests, with where each technology is said", function()
     project({ ["package.json"] = '{"dependencies":{"next":"15.0.0"},"devDependencies":'
       .. '{"typescript":"^5"}}', ["go.mod"] = "module x\n\nrequire (\n"

@@ -92,27 +92,33 @@ function rules.open(dirs, opts)
   return self
 end
 
---- Looks for what changed.
-function Rules:refresh()
-  local names, paths = files_of(present(self.root, self.dirs))
-  local ix <close> = assert(index.open(self.at or "/dev/null/none"))
-  local digests = ix:digests(paths)
-  local key = key_of(names, digests)
-  if key == self.key then
-    self.read = 0
-    return
-  end
-  self.key, self.globs, self.read = key, nil, 0
+-- Reads what the index does not hold yet, and keeps it there.
+local function take_in(self, ix, names, paths, digests)
   self.kept = ix:get(VERSION)
-  if ix:get(VERSION .. " key") == key and self.kept then
+  if ix:get(VERSION .. " key") == self.key and self.kept then
     self.list = nil -- decoded when it is asked for
     return
   end
   local told
   self.list, told, self.read = parsed(names, paths, digests, decoded(self.kept))
   ix:put(VERSION, pack.encode({ digests = told, rules = self.list }))
-  ix:put(VERSION .. " key", key)
-  if self.at then ix:flush() end -- losing it costs time only
+  ix:put(VERSION .. " key", self.key)
+  ix:flush() -- losing it costs time only
+end
+
+--- Looks for what changed.
+function Rules:refresh()
+  local names, paths = files_of(present(self.root, self.dirs))
+  local ix <close> = self.at and index.open(self.at) or nil
+  local digests = ix and ix:digests(paths) or hash.files(paths)
+  local key = key_of(names, digests)
+  self.read = 0
+  if key == self.key then return end
+  local before = self.key
+  self.key, self.globs = key, nil
+  if ix then return take_in(self, ix, names, paths, digests) end
+  local known = before and { digests = self.told, rules = self.list } or decoded(nil)
+  self.list, self.told, self.read = parsed(names, paths, digests, known)
 end
 
 --- All rules, by path.
