@@ -61,6 +61,17 @@ int orr_is_array(lua_State *L, int idx)
     return same;
 }
 
+int orr_says_plain(lua_State *L, int idx)
+{
+    if (!lua_getmetatable(L, idx)) // mt?
+        return 0;
+    lua_pushliteral(L, "__plain");
+    lua_rawget(L, -2); // mt plain?
+    int plain = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    return plain;
+}
+
 const char *orr_check_path(lua_State *L, int arg)
 {
     size_t n;

@@ -36,6 +36,10 @@ void orr_mark_array(lua_State *L, int idx);
 /* True when the table at 'idx' carries the array mark. */
 int orr_is_array(lua_State *L, int idx);
 
+/* True when the table at 'idx' has a metatable whose field __plain is true: its
+ * raw fields are all there is, and it travels without the metatable. */
+int orr_says_plain(lua_State *L, int idx);
+
 /* The argument as a path or another text for the system: a string without NUL
  * inside. Raises otherwise. */
 const char *orr_check_path(lua_State *L, int arg);

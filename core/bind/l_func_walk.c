@@ -264,7 +264,7 @@ static int walk_table(struct orr_func_walk *w, int idx, const struct place *at)
 {
     lua_State *L = w->L;
     bool marked = orr_is_array(L, idx);
-    if (!marked && lua_getmetatable(L, idx)) {
+    if (!marked && !orr_says_plain(L, idx) && lua_getmetatable(L, idx)) {
         lua_pop(L, 1);
         return refuse(w, at, ORR_EINVAL,
                       "cannot pass a table with a metatable");

@@ -131,6 +131,9 @@ static int put_value(struct orr_walk *walk, int idx, struct orr_err *e)
     lua_State *L = walk->L;
     size_t n;
     const char *s;
+    int rc = orr_walk_count(&w->walk, w->out->len, e);
+    if (rc < 0)
+        return rc;
     switch (lua_type(L, idx)) {
     case LUA_TBOOLEAN:
         return orr_buf_puts(w->out, lua_toboolean(L, idx) ? "true" : "false");

@@ -15,6 +15,7 @@ void orr_walk_init(struct orr_walk *w, lua_State *L, const char *root,
     w->L = L;
     w->root = root;
     w->verb = verb;
+    w->parts = 0;
     w->depth = 0;
     luaL_getmetatable(L, ORR_ARRAY_MT); // mt?
     w->array_mt = lua_topointer(L, -1);
@@ -66,7 +67,7 @@ static void put_path(const struct orr_walk *w, char path[PATH_MAX_BYTES])
 int orr_walk_refuse(const struct orr_walk *w, int rc, struct orr_err *e,
                     const char *fmt, ...)
 {
-    char path[PATH_MAX_BYTES], what[160];
+    char path[PATH_MAX_BYTES], what[200];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
@@ -80,6 +81,18 @@ int orr_walk_refuse_type(const struct orr_walk *w, int idx, struct orr_err *e)
     int type = lua_type(w->L, idx);
     return orr_walk_refuse(w, ORR_EINVAL, e, "cannot %s a %s", w->verb,
                            lua_typename(w->L, type));
+}
+
+int orr_walk_count(struct orr_walk *w, size_t len, struct orr_err *e)
+{
+    if (++w->parts <= ORR_VALUE_PARTS && len <= ORR_VALUE_BYTES)
+        return 0;
+    return orr_walk_refuse(w, ORR_ELIMIT, e,
+                           "too much to %s (over %zu MiB or %zu million "
+                           "values); a table that is in it several times "
+                           "counts each time",
+                           w->verb, ORR_VALUE_BYTES >> 20,
+                           ORR_VALUE_PARTS >> 20);
 }
 
 /* Counts keys while all are integers in 1…n: then 'n' of them are a sequence.
@@ -131,14 +144,15 @@ int orr_walk_enter(struct orr_walk *w, int idx, enum orr_shape *shape,
 {
     lua_State *L = w->L;
     const void *self = lua_topointer(L, idx);
-    int marked = 0;
+    int marked = 0, allowed = 1;
     idx = lua_absindex(L, idx);
     if (!lua_checkstack(L, SLOTS))
         return orr_walk_refuse(w, ORR_ENOMEM, e, "no memory");
     if (lua_getmetatable(L, idx)) { // mt
         marked = lua_topointer(L, -1) == w->array_mt;
+        allowed = marked || orr_says_plain(L, idx);
         lua_pop(L, 1);
-        if (!marked)
+        if (!allowed)
             return orr_walk_refuse(w, ORR_EINVAL, e,
                                    "cannot %s a table with a metatable",
                                    w->verb);

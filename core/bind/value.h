@@ -23,12 +23,18 @@ struct orr_walk_frame {
     lua_Integer i;
 };
 
+/* What a value may come to in writing. Tables that share parts are small in
+ * memory and double with each level on the way out. */
+#define ORR_VALUE_BYTES ((size_t)512 << 20)
+#define ORR_VALUE_PARTS ((size_t)32 << 20)
+
 /* Where the walk is: one frame for each table entered. */
 struct orr_walk {
     lua_State *L;
     const char *root; /* first word of paths */
     const char *verb; /* "pass", "write as JSON" */
     const void *array_mt;
+    size_t parts; /* values seen so far */
     unsigned depth;
     struct orr_walk_frame frames[ORR_PACK_DEPTH];
 };
@@ -38,10 +44,15 @@ enum orr_shape { ORR_SHAPE_SEQ, ORR_SHAPE_MAP, ORR_SHAPE_EMPTY };
 void orr_walk_init(struct orr_walk *w, lua_State *L, const char *root,
                    const char *verb);
 
+/* Counts one more value after 'len' bytes were written. ORR_ELIMIT, with the
+ * path, when that is more than a value may come to. */
+int orr_walk_count(struct orr_walk *w, size_t len, struct orr_err *e);
+
 /* Enters the table at stack index 'idx' and says how to read it; 'n' gets the
- * length of a sequence. ORR_EINVAL: cycle, metatable, a marked array with
- * holes or other keys; ORR_ELIMIT: too deep; then nothing was entered. Makes
- * room for eight stack slots. */
+ * length of a sequence. ORR_EINVAL: cycle, metatable (but one whose field
+ * __plain is true, which says that its raw fields are all there is), a marked
+ * array with holes or other keys; ORR_ELIMIT: too deep; then nothing was
+ * entered. Makes room for eight stack slots. */
 int orr_walk_enter(struct orr_walk *w, int idx, enum orr_shape *shape,
                    size_t *n, struct orr_err *e);
 

@@ -44,6 +44,9 @@ static int put_value(struct orr_walk *walk, int idx, struct orr_err *e)
     lua_State *L = walk->L;
     size_t n;
     const char *s;
+    int rc = orr_walk_count(&w->walk, w->out->len, e);
+    if (rc < 0)
+        return rc;
     switch (lua_type(L, idx)) {
     case LUA_TNIL:
         return orr_pack_word(w->out, ORR_PACK_NIL);

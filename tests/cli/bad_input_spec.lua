@@ -83,6 +83,25 @@ describe("a wrong workflow", function()
     params = { x = "1" }, o.step "a" { run = "echo '{{params.x}}'" }]], 3, "quotes"))
 end)
 
+describe("a body", function()
+  local function body(text)
+    return lua('local o = require("orrery")\nreturn o.workflow "w" { body = function(w)\n'
+      .. '  local r = w:step("x", { for_each = { "a", "b" }, run = "echo {{item}}" })\n  '
+      .. text .. "\nend }\n")
+  end
+  it("that reads what no result has is told so at its line", run { args = "run w", code = 1,
+    files = body("return #r.members"), stderr = "workflows/w.lua:4: error: a result has no "
+      .. "'members'; it has ok, status, values" })
+  it("may give its records on", run { args = "run w --json", code = 0, stdout = '"status": "ok"',
+    files = body("return w:call(function(c) return { c.with.r.ok, r } end, { with = { r = r } }).value") })
+  it("that returns itself fails, with --json or without", run { files = body("return { w }"),
+    shell = "$orrery run w; a=$?; $orrery run w --json > out; b=$?; test $a$b = 11",
+    stderr = "its value[1]: cannot pass a table with a metatable" })
+  it("whose value doubles with each round is ended", run { args = "run w", code = 1,
+    files = body("local t = {} for _ = 1, 60 do t = { t, t } end return t"),
+    stderr = "too much to pass (over 512 MiB or 32 million values)" })
+end)
+
 describe("the command line", function()
   it("refuses an unknown command with a suggestion", run { args = "rnu", code = 2, stderr = "run" })
   it("refuses an unknown flag with a suggestion", run { files = wf(ok_step), args = "run w --forec",

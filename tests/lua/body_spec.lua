@@ -109,6 +109,49 @@ describe("a body", function()
     assert.matches("w has no 'nothing'", record.errors[1].message)
   end)
 
+  it("is told about a field of a result that no result has", function()
+    local record = run(function(w)
+      local r = w:step("x", { for_each = { "a", "b" }, run = "true" })
+      return #r.members
+    end)
+    assert.are.equal(1, record.code)
+    assert.truthy(record.errors[1].message:find("a result has no 'members'; it has ok, status, "
+      .. "values, failed, passed, skipped, results, value, winner", 1, true))
+    record = run(function(w) return w:run("true").stdot end)
+    assert.truthy(record.errors[1].message:find("no 'stdot'; did you mean 'stdout'?", 1, true))
+    record = run(function(w)
+      local r = w:parallel("p", { 1 }, function() return w:run("true") end)
+      return { r.winner == nil, r.results[1].exit == nil, r.results[1].seconds }
+    end)
+    assert.are.same({ true, true, 0 }, record.result)
+  end)
+
+  it("gives its records on as values", function()
+    local record = run(function(w)
+      local r = w:step("x", { for_each = { "a", "b" }, run = "true" })
+      return { r, seen = r }
+    end)
+    assert.are.equal(0, record.code)
+    assert.are.equal("ok", record.result.seen.results[2].status)
+  end)
+
+  it("that returns what is no value fails with the path of it", function()
+    local record = run(function() return { list = { 1, print } } end)
+    assert.are.equal(1, record.code)
+    assert.are.equal("its value.list[2]: cannot pass a function", record.errors[1].message)
+    record = run(function()
+      local round = {}
+      round.again = round
+      return round
+    end)
+    assert.are.equal("its value.again: cannot pass a table that contains itself",
+      record.errors[1].message)
+    record = run(function(w)
+      return w:parallel("p", { 1, 2 }, function(i) return i == 1 and w or i end).failed
+    end)
+    assert.are.same({ "p[1]" }, record.result)
+  end)
+
   it("with a dot for a colon is told so", function()
     local record = run(function(w) w.run("true") end)
     assert.matches("use a colon: w:run", record.errors[1].message)

@@ -114,6 +114,33 @@ describe("pack", function()
     assert.truthy(text:find("nested more than 100 tables deep", 1, true))
   end)
 
+  it("ends a value whose tables share parts before it fills the memory", function()
+    local t = {}
+    for _ = 1, 60 do t = { t, t } end
+    local text, code = message(t)
+    assert.are.equal("ELIMIT", code)
+    assert.truthy(text:find("too much to pass (over 512 MiB or 32 million values)", 1, true), text)
+    assert.are.equal("value[1][1]", text:sub(1, 11))
+    local long = ("x"):rep(1 << 20)
+    local wide = {}
+    for i = 1, 600 do wide[i] = long end
+    text, code = message(wide)
+    assert.are.equal("ELIMIT", code)
+    assert.truthy(text:find("^value%[51%d%]: too much to pass"), text)
+    local json = require("orrery.core.json")
+    local _, err = json.encode(wide)
+    assert.truthy(err.message:find("^value%[51%d%]: too much to write as JSON"), err.message)
+  end)
+
+  it("leaves a metatable behind that says the raw fields are all there is", function()
+    local record = setmetatable({ a = 1 }, { __plain = true, __index = { b = 2 } })
+    local back = round({ record })
+    assert.are.same({ { a = 1 } }, back)
+    assert.is_nil(getmetatable(back[1]))
+    assert.are.equal("value: cannot pass a table with a metatable",
+      message(setmetatable({}, { __plain = false })))
+  end)
+
   it("refuses an array mark on what is no array", function()
     assert.truthy(message(pack.array({ [2] = 1 })):find("marked as an array", 1, true))
     assert.truthy(message(pack.array({ 1, x = 1 })):find("marked as an array", 1, true))

@@ -28,7 +28,9 @@
 --- sequences, maps with string or integer keys. A marked empty table is an empty
 --- array, any other a map; a list with holes is a map. Refused, naming the path
 --- ("args.steps[3].run: cannot pass a function"): functions, threads, userdata,
---- metatables other than the array mark, cycles, depth over 100. decode takes only
+--- metatables other than the array mark (one whose field __plain is true says that the raw
+--- fields are all there is, and is left behind), cycles, depth over 100, more than 512 MiB
+--- in writing or 32 Mi values ("ELIMIT"; so does json). decode takes only
 --- bytes that encode would write ("ECORRUPT").
 ---@class core.pack
 ---@field null lightuserdata             JSON and YAML null; the same as cjson.null

@@ -20,6 +20,14 @@ function place.caller()
   return {}
 end
 
+--- The line that called what asks, when it is none of ours and not C.
+---@return orrery.Place?
+function place.reader()
+  local info = debug.getinfo(3, "Sl")
+  if not info or info.what == "C" or info.source:sub(1, #own) == own then return nil end
+  return { file = (info.source:gsub("^[@=]", "")), line = info.currentline }
+end
+
 local function escape(name) return (name:gsub("%p", "%%%0")) end
 
 local function lines_from(text, first)

@@ -19,6 +19,7 @@ local keep = require("orrery.run.keep")
 local loop = require("orrery.kernel.loop")
 local make = require("orrery.model.step")
 local nearest = require("orrery.kernel.nearest")
+local pack = require("orrery.core.pack")
 local place = require("orrery.model.place")
 local policies = require("orrery.run.policies")
 local report = require("orrery.model.report")
@@ -68,6 +69,8 @@ local function within(scope, sched, fn, ...)
   end })
   local value = fn(...)
   if scope.waits then wait_for(scope) end
+  local digest, err = pack.digest(value, "its value")
+  if not digest then errors.raise("result", errors.text(err)) end
   return value
 end
 
@@ -149,7 +152,7 @@ local function call(own, scope, id, fields)
   local by_condition = result.status == "skipped" and not result.waiting
     and result.why ~= "failed"
   if not result.ok and not result.allowed and not by_condition then raise(scope, node, result) end
-  return result
+  return results.shown(result)
 end
 
 -- A short id from a command: its first word.
@@ -300,7 +303,7 @@ function W:parallel(name, items, fn, opts)
   if not result.ok and (opts.policy or result.waiting or result.status == "cancelled") then
     raise(scope, node, result)
   end
-  return result
+  return results.shown(result)
 end
 
 --- Keeps a value as an artifact of the run: text as it is, anything else as JSON.
