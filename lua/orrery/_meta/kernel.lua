@@ -1,7 +1,7 @@
 ---@meta
 -- Floor 3: the loop that everything waits on, its tasks and signals, and error values.
 
---- orrery.kernel.loop: tasks (coroutines) over core.loop; the only place that resumes or yields.
+--- orrery.kernel.loop: tasks (coroutines, kernel.tasks) over core.loop.
 --- A cancelled task has its error raised at its await and at every later one; clean-up that
 --- must wait does so in loop.shielded. loop.child and loop.job end what they started before
 --- they raise a cancellation, so step kinds need no clean-up of their own for these.
