@@ -92,6 +92,18 @@ static size_t find_template(const char *s, size_t n, size_t limit)
     return n;
 }
 
+/* Do these bytes only close flow collections that began on a line above? */
+static bool only_closes(const char *s, size_t n)
+{
+    size_t marks = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!strchr(" }],", s[i]))
+            return false;
+        marks += s[i] != ' ';
+    }
+    return marks > 0;
+}
+
 /* Length of what should have been quoted: up to "}}" inside a flow collection,
  * else the rest of the line without a comment. */
 static size_t template_len(const char *line, size_t n, size_t at)
@@ -105,7 +117,10 @@ static size_t template_len(const char *line, size_t n, size_t at)
     if (at + len < n && line[at + len] == ':')
         return len; // a key
     const char *hash = memmem(s + len, n - at - len, " #", 2);
-    len = hash ? (size_t)(hash - s) : n - at;
+    size_t end = hash ? (size_t)(hash - s) : n - at;
+    if (only_closes(s + len, end - len))
+        return len;
+    len = end;
     while (len && s[len - 1] == ' ')
         len--;
     return len;

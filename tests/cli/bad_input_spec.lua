@@ -50,6 +50,9 @@ describe("a hostile or broken YAML file", function()
   it("with an unquoted template is told to quote it",
     refuses(yaml("name: w\nsteps:\n  - id: a\n    run: {{params.x}}\n"), 3,
       'w.yaml:4:10: error: a value that starts with {{ must be quoted: "{{params.x}}"'))
+  it("with one in a flow map is told to quote that alone", refuses(
+    yaml("name: w\nsteps:\n  - { id: a,\n      run: {{params.x}} }\n"), 3,
+    'w.yaml:4:12: error: a value that starts with {{ must be quoted: "{{params.x}}"\n'))
   it("with an unknown key gets a suggestion", refuses(yaml("name: w\nsteps:\n  - id: a\n    run: x\n    input: [a]\n"), 3,
     { "w.yaml:5", "inputs" }))
   it("keeps `no` a text", run { files = yaml("name: w\nsteps:\n  - id: a\n    run: [printf, '%s', no]\n"), args = "run w",
@@ -108,6 +111,10 @@ describe("the command line", function()
     code = 2, stderr = "--force", after = untouched })
   it("refuses an unknown workflow and says which there are", run { files = wf(ok_step), args = "run ww",
     code = 2, stderr = "the workflows are: w", after = untouched })
+  it("says in an empty folder how to begin", run { code = 2, stdout = "", stderr = "!default",
+    shell = "for c in run 'run -n' plan graph; do $orrery $c 2>> err; echo $? >> codes; done; cat err >&2; "
+      .. "test \"$(grep -c 'there are no workflows here' err)\" = 4; test \"$(sort -u codes)\" = 2; "
+      .. "$orrery run abc", })
   it("refuses an unknown step with a suggestion", run { files = wf(ok_step), args = "run w aa", code = 2, stderr = "a", after = untouched })
   it("refuses an unknown param and a missing one, all at once", run { files = wf [[
     params = { v = o.param { required = true }, u = o.param { required = true } }, o.step "a" { run = "touch ran" }]],

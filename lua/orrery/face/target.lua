@@ -57,7 +57,7 @@ local function unknown(word, names, wf)
     wf.name) or ("there is no workflow '%s'"):format(word), { hint = guess
     and ("did you mean '%s'?"):format(guess)
     or #names > 0 and "the workflows are: " .. require("orrery.face.words").some(names, 12)
-    or ("write workflows/%s.lua (orrery init makes one), or give a path"):format(word) })
+    or ("orrery init %s writes workflows/%s.lua; or give a path"):format(word, word) })
 end
 
 local function load_default(conf, root, opts)
@@ -126,6 +126,13 @@ function target.load(words, params, more)
   return wf, steps, conf
 end
 
+--- Raises the error that says how to make a first workflow where there is none.
+function target.some()
+  if #load.names((target.root())) > 0 then return end
+  errors.raise("usage", "there are no workflows here",
+    { hint = "orrery init writes a first one, workflows/main.lua" })
+end
+
 --- As load, but naming nothing is an error.
 ---@return orrery.Workflow
 ---@return string[] steps
@@ -133,6 +140,7 @@ end
 function target.need(words, params, more)
   local wf, steps, conf = target.load(words, params, more)
   if wf then return wf, steps, conf end
+  target.some()
   errors.raise("usage", "no workflow is named, and orrery.lua has no default",
     { hint = "orrery list shows what there is" })
 end

@@ -148,6 +148,11 @@ local function is_path(name)
   return name:find("^%.?%.?/") or name:find("%.lua$") or name:find("%.ya?ml$")
 end
 
+--- The names of all workflows of a root.
+---@param root string
+---@return string[]
+function load.names(root) return names_in(root) end
+
 --- The file of a workflow, by name (workflows/NAME.lua or .yaml) or by path; and all names.
 --- Raises code "usage" when a name has two files.
 ---@param name string

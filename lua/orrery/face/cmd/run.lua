@@ -80,8 +80,9 @@ end
 
 -- Nothing named and no default: the list says what could be.
 local function offer(c)
-  local list = require("orrery.face.cmd.list")
+  local list, target = require("orrery.face.cmd.list"), require("orrery.face.target")
   local on_terminal = term.is_tty(1)
+  target.some()
   list.main({ opts = {}, words = {}, out = on_terminal and c.out or c.err, err = c.err })
   if on_terminal then
     c.err("\nname one: orrery run NAME; default = \"NAME\" in orrery.lua makes it the default\n")
