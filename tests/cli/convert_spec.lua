@@ -63,6 +63,12 @@ steps:
 ]]
 
 describe("orrery agents convert", function()
+  it("says where the ids come from that the YAML does not give", test(FLOW, function(lua)
+    local said = lua:find("-- epic_id, plan_id, run_id, story_id and workflow_id are params of the "
+      .. "YAML dialect\n  -- itself, for its templates; <run> becomes the id of the run\n", 1, true)
+    assert.is_truthy(said, lua)
+    assert.is_true(said < lua:find('run_id = "run-<run>"', 1, true))
+  end, "-p goal=x"))
   it("writes inputs, gates, groups, retries and edges as fields", test(FLOW, function(lua)
     for _, text in ipairs {
       'return o.workflow "Small Flow"', "-- not used: project_type",

@@ -3,6 +3,7 @@
 local inputs = require("orrery.model.agents.inputs")
 local sorted = require("orrery.kernel.sorted")
 local spell = require("orrery.model.agents.spell")
+local templates = require("orrery.model.agents.templates")
 
 local emit = {}
 
@@ -61,6 +62,15 @@ function emit.plain(v)
     if math.type(k) ~= "integer" then out[#out + 1] = pair(k, emit.plain(item)) end
   end
   return out
+end
+
+-- The ids that templates of the dialect may name; the YAML itself gives none of them.
+local function about_ids(self)
+  local spec = self.wf.params.run_id
+  if not spec or type(spec.default) ~= "string" or not spec.default:find(templates.RUN, 1, true)
+    then return "" end
+  return ("  -- epic_id, plan_id, run_id, story_id and workflow_id are params of the YAML dialect\n"
+    .. "  -- itself, for its templates; %s becomes the id of the run\n"):format(templates.RUN)
 end
 
 local function params(self)
@@ -300,8 +310,8 @@ function emit.source(wf, file)
   return table.concat({ ("-- From %s, by orrery agents convert.\n"):format(file),
     'local o = require("orrery")\n', self.retry and "\nlocal retry = " .. self.retry .. "\n" or "",
     lists ~= "" and "\n" .. lists or "", ("\nreturn o.workflow %s {\n"):format(
-      spell.quoted(wf.name)), unused(wf.meta, "  "), spell.fields(f, "  "), "\n", members(self),
-    "}\n" })
+      spell.quoted(wf.name)), unused(wf.meta, "  "), about_ids(self), spell.fields(f, "  "), "\n",
+    members(self), "}\n" })
 end
 
 return emit
