@@ -21,6 +21,17 @@ local function secret_is_nowhere(dir)
   found:close()
 end
 
+describe("orrery check", function()
+  local files = ask('prompt = "x"')
+  files["orrery.lua"] = "return { agents = { " .. DEV:gsub("URL", "https://ai.test/v1") .. " } }"
+  local said = "note: the key for https://ai.test/v1 is in KEY, which is not set here; "
+    .. "export KEY=…"
+  it("notes that the variable of a key is not set", cli.run { files = files, code = 0,
+    shell = "unset KEY; $orrery check a", stdout = "no errors", stderr = said })
+  it("says nothing when it is", cli.run { files = files, code = 0,
+    shell = "KEY=k $orrery check a", stdout = "no errors", stderr = "!note" })
+end)
+
 describe("an agent behind an endpoint", function()
   it("gets prompt, inputs and the form of its answer; its text is the file", chat.test {
     files = ask('prompt = "Sum it up", inputs = { "note.md" }, outputs = { "sum.txt" }'),

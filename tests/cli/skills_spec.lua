@@ -58,6 +58,18 @@ describe("orrery agents skill", function()
     stderr = "rating abc" })
   it("takes params from standard input", test { args = "agents skill run rate -p - --json",
     stdin = '{"text": "four"}', code = 0, stdout = { '"score": 4', '"version": "1.2"' } })
+  it("is checked for its params before anything runs", test { args = "check w", code = 3,
+    files = project { ["workflows/w.lua"] = [[local o = require("orrery")
+return o.workflow "w" {
+  o.step "a" { skill = "rate", with = { text = 3 } },
+  o.step "b" { skill = "rate", needs = "a", with = { text = "{{results.a.value}}" } },
+  o.step "c" { skill = "count" },
+  o.step "d" { skill = "up" } }
+]] }, stderr = { "workflows/w.lua:3: error: a: the params of skill rate are wrong: /text: ",
+      "workflows/w.lua:5: error: c: the params of skill count are wrong: params: ", "!:4:", "!:6:" } })
+  it("that cannot be read is an error of check", test { args = "check w", code = 3,
+    files = project { ["skills/rate.lua"] = "return { run = 1 }" },
+    stderr = "skills/rate.lua: error: a skill returns a function of ctx" })
   it("refuses wrong params before it runs", test { args = "agents skill run rate -p n=x", code = 2,
     stderr = { "the params of skill rate are wrong", "'text' is missing",
       "/n: expected integer, got string" } })

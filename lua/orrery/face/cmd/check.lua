@@ -1,5 +1,6 @@
 -- orrery check [WORKFLOW…]: everything that can be known before running.
 local args = require("orrery.face.args")
+local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
 local json = require("orrery.core.json")
 local load = require("orrery.model.load")
@@ -7,6 +8,7 @@ local pack = require("orrery.core.pack")
 local remarks = require("orrery.face.remarks")
 local schemacheck = require("orrery.run.schemacheck")
 local target = require("orrery.face.target")
+local usecheck = require("orrery.run.usecheck")
 local words = require("orrery.face.words")
 
 local check = {}
@@ -14,7 +16,8 @@ local check = {}
 check.usage = "orrery check [WORKFLOW…]"
 check.about = [[
 Checks workflows, all of them when none is named, without running anything: fields, names,
-templates, conditions, functions, cycles, params, schemas. Exit 3 when there is an error.]]
+templates, conditions, functions, cycles, params, schemas, what skills are given. Exit 3 when
+there is an error.]]
 check.flags = { "param", "strict", "json", "verbose", "quiet" }
 check.examples = { { "orrery check", "all workflows" },
   { "orrery check release -p version=1.2.3", "one, with the params it would get" },
@@ -116,7 +119,11 @@ function check.main(c)
   if c.opts.verbose then
     for _, wf in ipairs(loaded) do remarks.of(wf, messages) end
   end
-  for _, wf in ipairs(loaded) do schemacheck.of(wf, messages) end
+  for _, wf in ipairs(loaded) do
+    schemacheck.of(wf, messages)
+    local ok, why = pcall(usecheck.of, wf, config.load(wf.root), messages)
+    if not ok then add_error(messages, why, wf.file:sub(#wf.root + 2)) end
+  end
   messages = settle(messages)
   local n = count(messages)
   local bad = n.error > 0 or (c.opts.strict and n.warning > 0)
