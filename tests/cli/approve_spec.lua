@@ -103,7 +103,7 @@ describe("a question where nobody is there", function()
   })
 
   it("is answered by -y, by -y=STEP, and by no other step's -y", cli.run {
-    files = files(), args = "run w -y=other", code = 8, again = { args = "run w -y=ship",
+    files = files(), args = "run w -y=make", code = 8, again = { args = "run w -y=ship",
       after = function(dir)
         counts(dir, { applied = 1 })
         assert.equal("-y=ship", runs.last(dir).steps.ship.value.by)

@@ -115,6 +115,16 @@ describe("the command line", function()
     shell = "for c in run 'run -n' plan graph; do $orrery $c 2>> err; echo $? >> codes; done; cat err >&2; "
       .. "test \"$(grep -c 'there are no workflows here' err)\" = 4; test \"$(sort -u codes)\" = 2; "
       .. "$orrery run abc", })
+  it("refuses to force or approve a step that is not there", run { code = 2, after = untouched,
+    files = wf 'o.step "build" { run = "touch ran" }',
+    shell = "for f in --force=biuld -y=biuld '-n --force=biuld' --force='x*'; do $orrery run w $f 2>> err; "
+      .. "echo $? >> codes; done; cat err >&2; test \"$(sort -u codes)\" = 2; exit 2",
+    stderr = { "there is no step 'biuld' in w\n  did you mean 'build'?", "there is no step 'x*' in w" } })
+  it("forces members, globs and calls of a body", run { files = wf [[
+    o.step "a" { for_each = { "x", "y" }, run = "true", inputs = {} },
+    o.step "b" { needs = "a", body = function(w) w:run("true", { id = "c", inputs = {} }) end }]],
+    shell = "$orrery run w -q && $orrery run w --force='a[x]' && $orrery run w --force='a*' && "
+      .. "$orrery run w --force=b/c" })
   it("refuses an unknown step with a suggestion", run { files = wf(ok_step), args = "run w aa", code = 2, stderr = "a", after = untouched })
   it("refuses an unknown param and a missing one, all at once", run { files = wf [[
     params = { v = o.param { required = true }, u = o.param { required = true } }, o.step "a" { run = "touch ran" }]],

@@ -62,6 +62,23 @@ local function named(wf, names)
   return into
 end
 
+-- Steps may come up while it runs, with ids that nobody knows before.
+local function makes_steps(wf)
+  if wf.body then return true end
+  for _, step in ipairs(wf.steps) do
+    if step.kind == "body" or step.kind == "workflow" then return true end
+  end
+  return false
+end
+
+--- Raises for the first of the names, those of --force and -y, that no step of a workflow can
+--- have.
+---@param wf orrery.Workflow
+---@param names string[]|true?
+function selection.known(wf, names)
+  if type(names) == "table" and not makes_steps(wf) then named(wf, names) end
+end
+
 -- The steps an id stands for.
 local function steps_of(wf, id)
   local into = {}

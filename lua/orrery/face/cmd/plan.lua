@@ -76,6 +76,7 @@ function plan.main(c)
     require("orrery.face.args").pairs(c.opts.param, "-p"), c.opts)
   run.refuse_warnings(c, wf)
   local options = run.options(c, steps)
+  run.refuse_unknown(wf, options)
   options.config = conf
   run.narrow(c, wf, options)
   return plan.show(c, wf, options)

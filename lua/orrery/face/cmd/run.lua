@@ -130,6 +130,15 @@ local function check_executors(wf, options)
   end
 end
 
+--- Refuses --force=STEP and -y=STEP of a step that is not there.
+---@param wf orrery.Workflow
+---@param options orrery.RunOptions
+function run.refuse_unknown(wf, options)
+  local selection = require("orrery.run.selection")
+  selection.known(wf, options.force)
+  selection.known(wf, options.yes)
+end
+
 --- Runs a loaded workflow under the displays the flags ask for.
 ---@param c table the invocation
 ---@param wf orrery.Workflow
@@ -197,6 +206,7 @@ function run.main(c)
   if not wf then return offer(c) end
   run.refuse_warnings(c, wf)
   local options = run.options(c, steps)
+  run.refuse_unknown(wf, options)
   options.config, options.remember = conf, asked
   run.narrow(c, wf, options)
   if c.opts["dry-run"] then return require("orrery.face.cmd.plan").show(c, wf, options) end
