@@ -3,17 +3,11 @@
 local checks = require("orrery.knowledge.checks")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
+local request = require("orrery.steps.agent.request")
 local rubric = require("orrery.knowledge.rubric")
 local sample = require("orrery.knowledge.sample")
 
 local mock = {}
-
-local function schema_of(path)
-  if type(path) == "table" then return path end
-  local text = type(path) == "string" and fs.read(path)
-  local schema = text and json.decode(text, { last_wins = true })
-  return type(schema) == "table" and schema or nil
-end
 
 local function raise_scores(v, minimum)
   for _, name in ipairs { "overall_score", "score" } do
@@ -48,7 +42,7 @@ local function please(gate, v)
 end
 
 local function json_for(doc, o)
-  local schema = schema_of(o.schema)
+  local schema = request.schema(o.schema)
   local v = schema and sample.of(schema, known_to(doc))
     or { step = doc.step, role = doc.role, name = o.name }
   if doc.gate and o.primary and type(v) == "table" then please(doc.gate, v) end
@@ -67,7 +61,7 @@ end
 
 -- The value: what the schema asks for; a text where nothing else is asked for.
 local function value_of(doc)
-  local returns = schema_of(doc.returns)
+  local returns = request.schema(doc.returns)
   if returns then return sample.of(returns, known_to(doc)) end
   if #doc.outputs == 0 then return ("made up by the mock agent for %s"):format(doc.step) end
 end

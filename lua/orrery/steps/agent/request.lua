@@ -1,10 +1,22 @@
 -- The request an agent gets: one JSON document with absolute paths.
 local artifacts = require("orrery.run.artifacts")
 local fs = require("orrery.core.fs")
+local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")
 local sorted = require("orrery.kernel.sorted")
 
 local request = {}
+
+--- A schema as a request has it: itself, or the path of its file. nil: none, or none that can
+--- be read.
+---@param v any
+---@return table?
+function request.schema(v)
+  if type(v) == "table" then return v end
+  local text = type(v) == "string" and fs.read(v)
+  local schema = text and json.decode(text, { last_wins = true })
+  return type(schema) == "table" and schema or nil
+end
 
 local ids = { "workflow_id", "plan_id" }
 

@@ -8,20 +8,14 @@
 -- Where a schema is known the endpoint is asked for JSON that fits it (response_format).
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
+local request = require("orrery.steps.agent.request")
 
 local shape = {}
-
-local function schema_in(v)
-  if type(v) == "table" then return v end
-  local text = type(v) == "string" and fs.read(v)
-  local schema = text and json.decode(text, { last_wins = true })
-  return type(schema) == "table" and schema or nil
-end
 
 -- The schema of an output: of the request, or written into the workflow's gate itself.
 local function schema_of(step, o)
   local given = step.gate and step.gate.schema and step.gate.schema[o.name]
-  return schema_in(o.schema) or schema_in(type(given) == "table" and given or nil)
+  return request.schema(o.schema) or type(given) == "table" and given or nil
 end
 
 local function is_json(o) return o.path:find("%.json$") ~= nil end
@@ -66,7 +60,7 @@ end
 ---@return { kind: "text"|"json"|"file"|"files", output?: table, schema?: table,
 ---  schemas: table, returns?: table }
 function shape.of(step, doc)
-  local schemas, returns = {}, doc.returns ~= nil and (schema_in(doc.returns) or {}) or nil
+  local schemas, returns = {}, doc.returns ~= nil and (request.schema(doc.returns) or {}) or nil
   for i, o in ipairs(doc.outputs) do schemas[i] = schema_of(step, o) or false end
   if #doc.outputs == 0 then
     return { kind = returns and "json" or "text", schema = returns, schemas = schemas,
