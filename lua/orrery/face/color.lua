@@ -3,7 +3,7 @@ local term = require("orrery.core.term")
 
 local color = {}
 
-local codes = { red = "31", green = "32", yellow = "33", blue = "34", dim = "2", bold = "1",
+local codes = { red = "31", green = "32", yellow = "33", dim = "2", bold = "1",
   cyan = "36" }
 
 --- A painter: paint("red", text). A flag is never overruled by tty or environment.

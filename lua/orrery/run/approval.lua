@@ -138,7 +138,7 @@ function approval.before(run, step, job, put_back)
   local facts = asked.purpose == "result" and put_back(past)
   if asked.purpose == "result" and not facts then return nil end
   local came = { facts = facts or {}, value = past.value, exit = past.exit,
-    stdout = past.stdout, stderr = past.stderr, recalled = true }
+    stdout = past.stdout, stderr = past.stderr }
   local err = approval.ask(run, step, job, { question = asked.question, show = asked.show,
     purpose = asked.purpose, timeout = job.timeout_of_question, came = facts and came })
   if not err and asked.purpose == "retry" then return nil end

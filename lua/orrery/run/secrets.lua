@@ -35,11 +35,6 @@ secrets.refusing = setmetatable({}, { __index = function(_, name)
     .. "\"{{secrets.%s}}\" }"):format(name, name), { class = "secret" })
 end })
 
---- Does a rendered text hold a mark?
----@param text string
----@return boolean
-function secrets.marked(text) return text:find(MARK) ~= nil end
-
 -- What a workflow says about a secret, and the file that says so.
 local function declared(run, name)
   local own = run.workflow.secrets and run.workflow.secrets[name]

@@ -15,10 +15,6 @@ local states = {}
 local ENDS = { ok = true, failed = true, refused = true, waiting = true, interrupted = true }
 local NEXT = { pending = { running = true }, running = ENDS }
 
---- From which states a run can be gone on with.
-states.RESUMABLE = { failed = true, refused = true, waiting = true, interrupted = true,
-  crashed = true }
-
 --- Moves a run that is being executed to its next state. Raises code "internal" when that
 --- may not follow.
 ---@param run { state?: string }

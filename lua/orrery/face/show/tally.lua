@@ -117,10 +117,6 @@ function on.service_ready(s, e)
   step.port, step.ready_after, step.kept = e.port, e.seconds, e.kept
 end
 
-function on.step_retry(s, e)
-  step_of(s, e.id).retried = e
-end
-
 function on.approval_asked(s, e) s.questions[e.id] = e end
 function on.approval_decided(s, e) s.questions[e.id] = nil end
 

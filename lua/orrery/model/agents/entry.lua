@@ -139,7 +139,7 @@ local function read_condition(src, t)
   text = src:text(t, "condition")
   if not text then return src:error(t, "condition", "a condition is text") end
   local ok, tree = pcall(condition.parse, text)
-  if ok then return tree, text end
+  if ok then return tree end
   src:error(t, "condition", errors.text(tree))
 end
 
@@ -179,7 +179,7 @@ function entry.read(src, e, role)
   e.inputs = read_inputs(src, t)
   e.outputs = read_outputs(src, t, "artifacts", read_outputs(src, t, "outputs", {}))
   e.validation, e.retry = read_validation(src, t), read_retry(src, t)
-  e.condition, e.condition_text = read_condition(src, t)
+  e.condition = read_condition(src, t)
   e.model = src:text(t, "model")
   e.optional = e.optional or flag(src, t, "optional")
   e.group = src:text(t, "parallel_group")
