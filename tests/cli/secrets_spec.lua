@@ -179,7 +179,7 @@ end)
 describe("a service", function()
   it("gets its secrets as a step does, and says none", cli.run {
     files = { ["workflows/w.lua"] = workflow [[ secrets = { "TOKEN" },
-      o.step "db" { service = "echo up $T; echo $T > seen; exec sleep 1000", env = { T = "{{secrets.TOKEN}}" },
+      o.step "db" { service = "echo $T > seen; echo up $T; exec sleep 1000", env = { T = "{{secrets.TOKEN}}" },
         ready = { log = "up" } },
       o.step "s" { needs = "db", run = "cat seen > out" } ]] }, env = hush, args = "run w -v",
     after = function(dir, r)
