@@ -287,6 +287,19 @@ static int l_inside(lua_State *L)
     return 1;
 }
 
+static int l_at(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 2);
+    lua_settop(L, 2); // root path
+    if (path[0] == '/')
+        return 1;
+    luaL_checkstring(L, 1);
+    lua_pushliteral(L, "/");
+    lua_insert(L, 2); // root slash path
+    lua_concat(L, 3);
+    return 1;
+}
+
 int orr_open_fs(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"glob", orr_l_fs_glob},
@@ -308,6 +321,7 @@ int orr_open_fs(lua_State *L)
                                          {"copy", l_copy},
                                          {"link", l_link},
                                          {"normal", l_normal},
+                                         {"at", l_at},
                                          {"inside", l_inside},
                                          {"safe_parent", l_safe_parent},
                                          {"disk", orr_l_fs_disk},

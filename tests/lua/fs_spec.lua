@@ -100,6 +100,15 @@ describe("fs", function()
     assert.are.equal("ENOTEMPTY", (code_of(fs.remove, dir .. "/keep")))
   end)
 
+  it("puts a relative path below a root, and asks for none otherwise", function()
+    assert.are.equal("/r/a/../b\0c", core.at("/r", "a/../b\0c"))
+    assert.are.equal("/r/", core.at("/r", ""))
+    assert.are.equal("/x", core.at("/r", "/x"))
+    assert.are.equal("/x", core.at(nil, "/x"))
+    assert.matches("bad argument #1 to 'orrery.core.fs.at'",
+      select(2, pcall(core.at, nil, "x")), 1, true)
+  end)
+
   it("makes parents inside the root only", function()
     fs.symlink("/tmp", dir .. "/out")
     fs.mkdir(dir .. "/real")

@@ -105,6 +105,7 @@
 ---@field copy fun(from: string, to: string): true?, orrery.Err?   reflink where possible; keeps mode; a symlink is copied as one; atomic
 ---@field link fun(from: string, to: string): true?, orrery.Err?   another name of the same file, which nobody may write to; a copy where there are no hard links
 ---@field normal fun(path: string): string               lexical normal form
+---@field at fun(root?: string, path: string): string     path when it begins with "/" (root may be nil then), else root/path; text alone
 ---@field inside fun(path: string): boolean              relative and not leaving its root
 ---@field safe_parent fun(root: string, rel: string): true?, orrery.Err?  makes rel's parents under root; EUNSAFE when one is a symlink out, or rel leaves root
 ---@field disk fun(dir: string): { type: string, size: integer, free: integer, clones: boolean }?, orrery.Err?  its file system ("" is unknown); clones: FICLONE works there

@@ -24,7 +24,7 @@ end
 ---@param path string
 ---@return string
 function ask.file(root, path)
-  local full = path:sub(1, 1) == "/" and path or root .. "/" .. path
+  local full = fs.at(root, path)
   local st = fs.stat(full)
   if st and st.type == "dir" then return ("--- %s: a directory\n"):format(path) end
   local text = fs.read(full, MOST)

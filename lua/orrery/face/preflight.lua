@@ -144,7 +144,7 @@ end
 ---@param path string
 ---@return string
 function preflight.prompt(book, path)
-  local bytes, why = fs.read(path:sub(1, 1) == "/" and path or book.root .. "/" .. path)
+  local bytes, why = fs.read(fs.at(book.root, path))
   if not bytes then errors.raise("io", errors.text(why)) end
   return bytes
 end

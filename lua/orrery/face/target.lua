@@ -24,9 +24,8 @@ end
 -- A path is from the current directory, as everywhere in a shell; the name of a file that is
 -- not there is looked for among the workflows.
 local function from_path(word)
-  local path = word:sub(1, 1) == "/" and word or sys.cwd() .. "/" .. word
   local fs = require("orrery.core.fs")
-  path = fs.normal(path)
+  local path = fs.normal(fs.at(sys.cwd(), word))
   if not word:find("/", 1, true) and not fs.stat(path) then
     path = config.root(sys.cwd()) .. "/workflows/" .. word
   end

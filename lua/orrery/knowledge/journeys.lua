@@ -79,7 +79,7 @@ end
 
 local function path_of(root, given)
   for _, file in ipairs(given and { given } or journeys.FILES) do
-    local path = file:sub(1, 1) == "/" and file or root .. "/" .. file
+    local path = fs.at(root, file)
     if fs.stat(path) then return path end
   end
   errors.raise("usage", given and ("there is no registry of journeys '%s'"):format(given)

@@ -26,7 +26,7 @@ rules.DIRS = { "rules", ".cursor/rules", ".claude/rules" }
 local function present(root, dirs)
   local out = {}
   for _, dir in ipairs(dirs) do
-    local path = dir:sub(1, 1) == "/" and dir or root .. "/" .. dir
+    local path = fs.at(root, dir)
     local st = fs.stat(path)
     if st and st.type == "dir" then out[#out + 1] = { name = dir, path = path } end
   end

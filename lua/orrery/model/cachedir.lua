@@ -6,7 +6,7 @@ local sys = require("orrery.core.sys")
 local cachedir = {}
 
 local function absolute(dir, path)
-  return fs.normal(path:sub(1, 1) == "/" and path or dir .. "/" .. path)
+  return fs.normal(fs.at(dir, path))
 end
 
 -- The nearest directory upward that git calls its own, and what .git is there.

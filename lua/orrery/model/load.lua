@@ -74,7 +74,7 @@ local function make(node, info, opts, box, r)
 end
 
 local function absolute(path, root)
-  return fs.normal(path:sub(1, 1) == "/" and path or root .. "/" .. path)
+  return fs.normal(fs.at(root, path))
 end
 
 -- The name a workflow has when it gives itself none.

@@ -13,10 +13,6 @@ function reading.new()
   return { files = {}, absent = {}, env = {}, globs = {}, modules = {}, stats = {}, lists = {} }
 end
 
-local function absolute(root, path)
-  return path:sub(1, 1) == "/" and path or root .. "/" .. path
-end
-
 local function digest_of(list)
   return hash.sha256(table.concat(list, "\0"))
 end
@@ -35,7 +31,7 @@ end
 ---@param limit? integer more bytes than this are refused
 ---@return string?, orrery.Err?
 function reading.file(box, path, limit)
-  local full = absolute(box.root, path)
+  local full = fs.at(box.root, path)
   local text, why = as_it_was(box, path)
   if text == nil then text, why = fs.read(full, limit and limit + 1) end
   if not text then
@@ -61,7 +57,7 @@ local function glob(box)
       error("fs.glob needs a pattern or a list of them", 2)
     end
     opts = opts or {}
-    local found, facts = fs.glob(patterns, { root = absolute(box.root, opts.root or "."),
+    local found, facts = fs.glob(patterns, { root = fs.at(box.root, opts.root or "."),
       ignore = opts.ignore, hidden = opts.hidden })
     if not found then error(facts.message, 2) end
     if box.past then found = box.past:glob(patterns, found, opts.root) end
@@ -77,7 +73,7 @@ local function stat(box)
   return function(path)
     check_path("fs.stat", path)
     if box.past then box.past:look(path) end
-    local st = fs.stat(absolute(box.root, path))
+    local st = fs.stat(fs.at(box.root, path))
     box.reads.stats[path] = st and ("%s %d %o"):format(st.type, st.size, st.mode) or false
     return st and { type = st.type, size = st.size, mode = st.mode } or nil
   end
@@ -99,7 +95,7 @@ function reading.fs(box)
   function view.exists(path)
     check_path("fs.exists", path)
     if box.past then box.past:look(path) end
-    local there = fs.stat(absolute(box.root, path)) ~= nil
+    local there = fs.stat(fs.at(box.root, path)) ~= nil
     if not there then box.reads.absent[path] = true
     elseif not box.reads.files[path] and not box.reads.stats[path] then
       box.reads.stats[path] = "exists"
@@ -109,7 +105,7 @@ function reading.fs(box)
   function view.list(dir)
     check_path("fs.list", dir)
     if box.past then box.past:look(dir) end
-    local names, why = fs.list(absolute(box.root, dir))
+    local names, why = fs.list(fs.at(box.root, dir))
     if not names then error(why.message, 2) end
     box.reads.lists[dir] = digest_of(names)
     return names

@@ -78,7 +78,7 @@ local function found_inputs(run, job)
   local declared, files, prefix = {}, {}, run.root .. "/"
   for _, p in ipairs(job.files) do declared[p] = true end
   for _, p in ipairs(depfile.parse(text)) do
-    local abs = fs.normal(p:sub(1, 1) == "/" and p or job.cwd .. "/" .. p)
+    local abs = fs.normal(fs.at(job.cwd, p))
     local rel = abs:sub(1, #prefix) == prefix and abs:sub(#prefix + 1) or abs
     if not declared[rel] then
       declared[rel] = true
@@ -100,7 +100,7 @@ end
 -- began? What this run had made by then is known by its digest; others have a ctime, which
 -- also a file with an older mtime gets when it takes the place of one.
 local function touched(run, path, began)
-  local full = path:sub(1, 1) == "/" and path or run.root .. "/" .. path
+  local full = fs.at(run.root, path)
   local made = run.registry and run.registry:by_name(path)
   if made and made.digest then return run.index:digest(full) ~= made.digest end
   local st = fs.stat(full)
@@ -110,7 +110,7 @@ end
 -- A header that is listed, and gone, was there when the step read it, if its directory changed
 -- since the step began.
 local function gone(run, path, began)
-  local full = path:sub(1, 1) == "/" and path or run.root .. "/" .. path
+  local full = fs.at(run.root, path)
   if fs.lstat(full) then return false end
   local dir = full
   repeat dir = dir:match("^(.+)/") until not dir or fs.stat(dir)

@@ -48,7 +48,7 @@ function clean.asked(words, flags, rest)
   words = table.move(words, 1, #words, 1, {})
   local dir, first = sys.cwd(), words[1]
   if first and is_path(first) then
-    words[1] = fs.normal(first:sub(1, 1) == "/" and first or dir .. "/" .. first)
+    words[1] = fs.normal(fs.at(dir, first))
     dir = words[1]:match("^(.*)/") or "/"
   end
   local exe = fs.stat("/proc/self/exe")

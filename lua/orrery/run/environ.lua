@@ -39,7 +39,7 @@ end
 function environ.dotenv(root, files)
   local values, from = {}, {}
   for _, f in ipairs(files) do
-    local text = fs.read(f:sub(1, 1) == "/" and f or root .. "/" .. f)
+    local text = fs.read(fs.at(root, f))
     if text then
       for k, v in pairs(environ.parse_dotenv(text)) do values[k], from[k] = v, f end
     end

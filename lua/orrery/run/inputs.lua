@@ -168,7 +168,7 @@ end
 -- is forgotten, or the run would rest on something that is no file and not be remembered.
 local function forget_dirs(run, paths)
   for _, p in ipairs(paths) do
-    local full = p:sub(1, 1) == "/" and p or run.root .. "/" .. p
+    local full = fs.at(run.root, p)
     local st = fs.stat(full)
     if st and st.type == "dir" then run.index:forget(full) end
   end
@@ -287,7 +287,7 @@ local function look(run, files, missing, facts)
   for j = 1, #missing do
     local p, d, mode = paths[j], digests[j], modes[j]
     if mode == LINK_MODE then
-      local full = p:sub(1, 1) == "/" and p or run.root .. "/" .. p
+      local full = fs.at(run.root, p)
       local st = fs.lstat(full)
       if st and st.type == "link" then d, mode = links.fact(run.index, full) end
     end

@@ -53,7 +53,7 @@ local function of_job(run, touches, step, job)
   local m = job.manifest or {}
   for name in pairs(m.tools or {}) do
     if name:find("/", 1, true) then
-      local full = fs.normal(name:sub(1, 1) == "/" and name or job.cwd .. "/" .. name)
+      local full = fs.normal(fs.at(job.cwd, name))
       if full:sub(1, #run.root + 1) == run.root .. "/" then
         owned(run, touches, full:sub(#run.root + 2), "disk")
       end

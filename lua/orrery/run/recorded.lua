@@ -11,7 +11,7 @@ local recorded = {}
 
 -- What a look at the file system gives now: a stat, a directory's names, a glob's files.
 local function look_fact(run, look)
-  local path = look.path:sub(1, 1) == "/" and look.path or run.root .. "/" .. look.path
+  local path = fs.at(run.root, look.path)
   if look.kind == "list" then return fs.list(path) or false end
   if look.kind == "glob" then
     return (fs.glob(look.patterns, { root = path, ignore = look.ignore, hidden = look.hidden }))

@@ -230,10 +230,6 @@ local function follow(self, path)
   return a and b and a.ino == b.ino and a.dev == b.dev and d or nil
 end
 
-local function absolute(root, path)
-  return path:sub(1, 1) == "/" and path or root .. "/" .. path
-end
-
 -- Notes what a path is now: a file's contents, or that there is nothing.
 local function any(self, path)
   local st = fs.stat(path)
@@ -247,10 +243,10 @@ end
 local function load_reads(self, reads)
   local root = self.run.root
   for path, digest in pairs(reads.files) do
-    if follow(self, absolute(root, path)) ~= digest then self.opaque = path end
+    if follow(self, fs.at(root, path)) ~= digest then self.opaque = path end
   end
   for path in pairs(reads.absent) do
-    path = absolute(root, path)
+    path = fs.at(root, path)
     self.types[path] = false
     if fs.stat(path) then self.opaque = path end
   end
@@ -259,16 +255,16 @@ local function load_reads(self, reads)
     self.env[name] = value
   end
   for path, want in pairs(reads.stats) do
-    path = absolute(root, path)
+    path = fs.at(root, path)
     self.stats[path] = want
     if not clean.stats_as(path, want) then self.opaque = path end
   end
   for dir, digest in pairs(reads.lists) do
-    self.lists[#self.lists + 1] = { dir = absolute(root, dir), digest = digest }
+    self.lists[#self.lists + 1] = { dir = fs.at(root, dir), digest = digest }
   end
   for _, g in ipairs(reads.globs) do
     add_glob(self, { patterns = type(g.patterns) == "table" and g.patterns or { g.patterns },
-      root = absolute(root, g.root or "."), ignore = g.ignore, hidden = g.hidden,
+      root = fs.at(root, g.root or "."), ignore = g.ignore, hidden = g.hidden,
       digest = g.digest, dirs = g.dirs, ignore_files = g.ignore_files })
   end
 end
@@ -278,7 +274,7 @@ local function words(self)
   local root, conf, first = self.run.root, self.run.config, self.asked.words[1]
   local function note(name)
     if name:find("/", 1, true) == 1 or name:find("%.lua$") or name:find("%.ya?ml$") then
-      name = absolute(root, name)
+      name = fs.at(root, name)
       self.types[name] = (fs.stat(name) or {}).type or false
       return
     end
@@ -297,7 +293,7 @@ end
 
 local function dotenv(self)
   local run = self.run
-  for _, path in ipairs(run.dotenv_files(run.workflow)) do any(self, absolute(run.root, path)) end
+  for _, path in ipairs(run.dotenv_files(run.workflow)) do any(self, fs.at(run.root, path)) end
   if pack.digest(run.dotenv_of(run.workflow)) ~= pack.digest(run.dotenv) then
     self.opaque = "a dotenv file changed meanwhile"
   end
@@ -322,7 +318,7 @@ local function repository(self, dir)
     if st and st.type == "file" then
       any(self, git)
       local to = (fs.read(git) or ""):match("^gitdir: ([^\r\n]*)")
-      if to then any(self, absolute(dir, to) .. "/commondir") end
+      if to then any(self, fs.at(dir, to) .. "/commondir") end
     end
     if st or dir == "/" then return end
     dir = dir:match("^(.*)/[^/]*$")
@@ -341,9 +337,9 @@ local function directories(self)
   end
   for _, g in pairs(self.globs) do
     for _, dir in ipairs(g.dirs) do
-      add(dir == "." and g.root or absolute(g.root, dir))
+      add(dir == "." and g.root or fs.at(g.root, dir))
     end
-    for _, path in ipairs(g.ignore_files) do self.run.index:digest(absolute(g.root, path)) end
+    for _, path in ipairs(g.ignore_files) do self.run.index:digest(fs.at(g.root, path)) end
     if not above[g.root] then
       above[g.root] = true
       repository(self, fs.realpath(g.root) or g.root)

@@ -41,8 +41,6 @@ local function known_others(run, schema, own)
   return list
 end
 
-local function at(run, path) return path:sub(1, 1) == "/" and path or run.root .. "/" .. path end
-
 --- The digest of a schema and of what it refers to; nil when its file is missing.
 ---@param run orrery.Run
 ---@param schema string|table|boolean path relative to the root, or the schema itself
@@ -50,7 +48,7 @@ local function at(run, path) return path:sub(1, 1) == "/" and path or run.root .
 function schemakeys.digest(run, schema)
   local own
   if type(schema) == "string" then
-    own = run.index:digest(at(run, schema))
+    own = run.index:digest(fs.at(run.root, schema))
   else
     own = pack.digest(schema)
   end
@@ -60,7 +58,7 @@ function schemakeys.digest(run, schema)
   local parts = { own }
   for _, path in ipairs(list) do
     parts[#parts + 1] = path
-    parts[#parts + 1] = run.index:digest(at(run, path)) or "missing"
+    parts[#parts + 1] = run.index:digest(fs.at(run.root, path)) or "missing"
   end
   return hash.sha256(table.concat(parts, "\0"))
 end

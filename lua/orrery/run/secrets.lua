@@ -70,7 +70,7 @@ function from.env(run, name) return run.process_env[name], "is not set" end
 
 function from.file(run, path)
   path = template.render(path, { params = run.values }, "text")
-  local text, why = fs.read(path:sub(1, 1) == "/" and path or run.root .. "/" .. path, 1 << 20)
+  local text, why = fs.read(fs.at(run.root, path), 1 << 20)
   return text, text == nil and "cannot be read: " .. errors.text(why) or nil
 end
 

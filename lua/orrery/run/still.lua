@@ -34,7 +34,7 @@ local function is_plain(known, root, dir)
   if dir == "" then return true end
   local plain = known.dirs[dir]
   if plain ~= nil then return plain end
-  local full = dir:sub(1, 1) == "/" and dir or root .. "/" .. dir
+  local full = fs.at(root, dir)
   plain = is_plain(known, root, dir_of(dir))
   local st = plain and fs.lstat(full)
   plain = plain and (st == nil or st.type == "dir")

@@ -23,7 +23,7 @@ function watched.new(root)
 end
 
 local function full(self, path)
-  return path:sub(1, 1) == "/" and path or self.root .. "/" .. path
+  return fs.at(self.root, path)
 end
 
 -- What a file holds now: digest and mode bit, or false. Of a link what it leads to counts.

@@ -22,7 +22,7 @@ end
 
 local function missing(run, show)
   for _, path in ipairs(show) do
-    if not fs.stat(path:sub(1, 1) == "/" and path or run.root .. "/" .. path) then
+    if not fs.stat(fs.at(run.root, path)) then
       return { class = "inputs", message = ("it is to show %s, which does not exist"):format(path),
         hint = "is the step that makes it among needs?" }
     end

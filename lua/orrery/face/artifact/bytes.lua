@@ -13,8 +13,7 @@ local bytes = {}
 ---@param a core.Artifact
 ---@return string
 function bytes.path(root, a)
-  local path = a.path or a.name
-  return path:sub(1, 1) == "/" and path or root .. "/" .. path
+  return fs.at(root, a.path or a.name)
 end
 
 local function kept(root, a, config)

@@ -1,6 +1,7 @@
 -- Colon commands: sugar for the command line and for the o functions. Any command of the
 -- command line works with a colon; those here know the session.
 local errors = require("orrery.kernel.errors")
+local fs = require("orrery.core.fs")
 local names = require("orrery.face.commands").names
 local proc = require("orrery.core.proc")
 
@@ -101,7 +102,7 @@ function verbs.edit(r, words)
   local wf = r.workflow
   if not wf then errors.raise("usage", "no workflow is at hand; :run or :plan one") end
   local place = words[1] and require("orrery.face.target").item(wf, words[1]).place or wf.place
-  local path = place.file:sub(1, 1) == "/" and place.file or wf.root .. "/" .. place.file
+  local path = fs.at(wf.root, place.file)
   local editor = os.getenv("VISUAL") or os.getenv("EDITOR") or "vi"
   local argv = proc.split(editor) or { "/bin/sh", "-c", editor .. ' "$@"', "sh" }
   argv[#argv + 1] = "+" .. (place.line or 1)

@@ -132,7 +132,7 @@ local function schema(rec, real)
     seen.root = rec.now:at(root)
     local validator = real.get(given, seen)
     for path in pairs(validator.files) do
-      rec.now:file(path:sub(1, 1) == "/" and path or root .. "/" .. path)
+      rec.now:file(require("orrery.core.fs").at(root, path))
     end
     return validator
   end

@@ -30,7 +30,7 @@ local function canonical(self, path)
   local place = self.place
   local fs = require("orrery.core.fs")
   local cwd = place.cwd or require("orrery.core.sys").cwd()
-  local full = fs.normal(path:sub(1, 1) == "/" and path or cwd .. "/" .. path)
+  local full = fs.normal(fs.at(cwd, path))
   local root = place.root or cwd
   if full == root then return "." end
   if full:sub(1, #root + 1) == root .. "/" then return full:sub(#root + 2) end

@@ -145,7 +145,7 @@ local function size_of(self, path)
   local v = path.literal and path[1] or self:lookup(path)
   if type(v) ~= "string" then return nil end
   local short = #v < 4096 and not v:find("[\n%z]")
-  local st = short and fs.stat(v:sub(1, 1) == "/" and v or self.root .. "/" .. v)
+  local st = short and fs.stat(fs.at(self.root, v))
   return st and st.size or #v, st ~= nil and st ~= false
 end
 

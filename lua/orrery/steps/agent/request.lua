@@ -57,7 +57,7 @@ end
 local function plain_inputs(run, ctx)
   local out = pack.array({})
   for i, path in ipairs(ctx.inputs) do
-    local full = path:sub(1, 1) == "/" and path or run.root .. "/" .. path
+    local full = fs.at(run.root, path)
     out[i] = { name = path, path = full, digest = run.index:digest(full) or pack.null,
       from = pack.null, optional = false, missing = fs.stat(full) == nil }
   end

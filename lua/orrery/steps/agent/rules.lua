@@ -1,6 +1,7 @@
 -- The coding rules an agent is given, when orrery.lua says where they are: those that the
 -- files it reads and writes call for, then the best of those the project calls for.
 local artifacts = require("orrery.run.artifacts")
+local fs = require("orrery.core.fs")
 local pack = require("orrery.core.pack")
 
 local rules = {}
@@ -46,7 +47,7 @@ function rules.of(run, step, ctx)
   local function add(rule)
     if seen[rule.path] then return end
     seen[rule.path] = true
-    local full = rule.path:sub(1, 1) == "/" and rule.path or run.root .. "/" .. rule.path
+    local full = fs.at(run.root, rule.path)
     out[#out + 1] = full
     digests[rule.path] = run.index:digest(full) or false
   end

@@ -58,7 +58,7 @@ end
 
 -- A path of the command line, relative to the root.
 local function relative(root, path)
-  local full = fs.normal(path:sub(1, 1) == "/" and path or sys.cwd() .. "/" .. path)
+  local full = fs.normal(fs.at(sys.cwd(), path))
   if full == root then return "." end
   if full:sub(1, #root + 1) ~= root .. "/" then
     errors.raise("usage", ("'%s' is outside the root %s"):format(path, root))
