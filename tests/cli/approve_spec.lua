@@ -166,6 +166,10 @@ describe("approve and reject", function()
         again = { args = "approve last make", code = 5, stderr = "does not wait for an approval",
           again = { args = "approve shp", code = 2, stderr = "did you mean 'ship'?" } } } } } })
 
+  it("say when nothing waits any more", cli.run { files = files(), args = "run w", code = 8,
+    again = { args = "approve last ship", code = 0, again = { args = "approve last nope", code = 2,
+      stderr = "has no step 'nope'\n  nothing waits there any more\n" } } })
+
   it("refuse a second answer, and tell whose the first one was", cli.run { files = files(),
     args = "run w", code = 8, again = { args = "approve ship --by maria", again = {
       args = "approve last ship", code = 5, stderr = "was already approved by maria",

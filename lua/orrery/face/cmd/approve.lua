@@ -31,6 +31,11 @@ local function ids_of(questions)
   return out
 end
 
+local function waits(open)
+  return #open == 0 and "nothing waits there any more"
+    or "what waits: " .. words.some(ids_of(open), 8)
+end
+
 -- The runs that wait and that nobody went on with.
 local function waiting_runs(root)
   local out = {}
@@ -66,11 +71,11 @@ local function the_question(run, id, verb)
   for _, e in ipairs(run.events) do
     if e.id == id and (e.ev == "step_finished" or e.ev == "step_skipped") then
       errors.raise("state", ("step '%s' of run %s does not wait for an approval"):format(id,
-        run.id), { exit = 5, hint = "what waits: " .. words.some(ids_of(open), 8) })
+        run.id), { exit = 5, hint = waits(open) })
     end
   end
   errors.raise("usage", ("run %s has no step '%s'"):format(run.id, id),
-    { hint = nearest.hint(id, ids_of(open)) or "what waits: " .. words.some(ids_of(open), 8) })
+    { hint = nearest.hint(id, ids_of(open)) or waits(open) })
 end
 
 local function asks(ids, root, step)
