@@ -51,6 +51,8 @@ local function lines(text) return select(2, (text or ""):gsub("\n", "")) end
 describe("orrery agents skill", function()
   it("lists names, versions and what they are for", test { args = "agents skill list", code = 0,
     stdout = { "count  3    Counts.", "rate   1.2  Rates a text.", "up" } })
+  it("says how to make one where there is none", cli.run { files = { ["orrery.lua"] = "return {}" },
+    args = "agents skill list", code = 0, stderr = "there are no skills here; one is skills/NAME.lua" })
   it("lists as JSON, with schemas and ttl in seconds", test { args = "agents skill list --json",
     code = 0, stdout = { '"version": "1.2"', '"ttl": 7200', '"ttl": 600', '"required": [' } })
   it("runs one with params of the types its schema says", test {

@@ -32,6 +32,10 @@ function verbs.list(c)
     print_json(c, pack.array(list))
     return 0
   end
+  if #list == 0 then
+    c.err("there are no skills here; one is skills/NAME.lua, which returns a function of ctx, "
+      .. "or a program skills/NAME\n")
+  end
   local rows = {}
   for i, one in ipairs(list) do
     rows[i] = { one.name, one.version or "", one.error and "cannot be used: " .. one.error
