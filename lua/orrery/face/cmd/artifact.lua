@@ -9,6 +9,7 @@ local registry = require("orrery.core.registry")
 local runs = require("orrery.run.runs")
 local sorted = require("orrery.kernel.sorted")
 local target = require("orrery.face.target")
+local verbs = require("orrery.face.verbs")
 local words = require("orrery.face.words")
 
 local artifact = {}
@@ -260,17 +261,14 @@ local function export(c)
   return 0
 end
 
-local verbs = { list = list, show = show, diff = diff, validate = validate,
+local known = { list = list, show = show, diff = diff, validate = validate,
   export = export }
 
 --- Does what the first word says; lists without one.
 ---@param c table the invocation
 ---@return integer
 function artifact.main(c)
-  local verb = c.words[1] or "list"
-  if verbs[verb] then return verbs[verb](c) end
-  errors.raise("usage", ("artifact cannot '%s'"):format(verb),
-    { hint = nearest.hint(verb, verbs) or "it can list, show, diff, validate and export" })
+  return verbs.go(c, "artifact", artifact.usage, known, "list")
 end
 
 return artifact

@@ -2,12 +2,12 @@
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
-local nearest = require("orrery.kernel.nearest")
 local sorted = require("orrery.kernel.sorted")
 local state = require("orrery.run.state")
 local sys = require("orrery.core.sys")
 local target = require("orrery.face.target")
 local units = require("orrery.model.units")
+local verbs = require("orrery.face.verbs")
 local words = require("orrery.face.words")
 
 local cache = {}
@@ -128,20 +128,18 @@ local function doctor(c)
     now = sys.wall() }))
 end
 
-local verbs = { stats = stats, list = list, prune = prune, verify = verify, clear = clear,
+local known = { stats = stats, list = list, prune = prune, verify = verify, clear = clear,
   doctor = doctor }
 
 --- Does what its first word says.
 ---@param c table the invocation
 ---@return integer
 function cache.main(c)
-  local verb = c.words[1] or "stats"
+  local verb = c.words[1]
   if verb ~= "list" and c.words[2] then
     errors.raise("usage", ("cache %s takes no '%s'"):format(verb, c.words[2]))
   end
-  if verbs[verb] then return verbs[verb](c) end
-  errors.raise("usage", ("cache cannot '%s'"):format(verb),
-    { hint = nearest.hint(verb, verbs) or "it can stats, list, verify, prune, clear and doctor" })
+  return verbs.go(c, "cache", cache.usage, known, "stats")
 end
 
 return cache

@@ -2,9 +2,9 @@
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
-local nearest = require("orrery.kernel.nearest")
 local pack = require("orrery.core.pack")
 local schemas = require("orrery.knowledge.schema")
+local verbs = require("orrery.face.verbs")
 
 local schema = {}
 
@@ -93,17 +93,13 @@ local function check(c)
   return bad > 0 and 3 or 0
 end
 
-local verbs = { validate = validate, check = check }
+local known = { validate = validate, check = check }
 
---- Does what the first word says.
+--- Does what its first word says.
 ---@param c table the invocation
 ---@return integer
 function schema.main(c)
-  local verb = verbs[c.words[1] or ""]
-  if verb then return verb(c) end
-  errors.raise("usage", c.words[1] and ("schema cannot '%s'"):format(c.words[1])
-    or "schema can validate and check", { hint = c.words[1] and nearest.hint(c.words[1], verbs)
-    or schema.usage })
+  return verbs.go(c, "schema", schema.usage, known)
 end
 
 return schema

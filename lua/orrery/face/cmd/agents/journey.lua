@@ -3,11 +3,11 @@ local errors = require("orrery.kernel.errors")
 local journeys = require("orrery.knowledge.journeys")
 local json = require("orrery.core.json")
 local load = require("orrery.model.load")
-local nearest = require("orrery.kernel.nearest")
 local pack = require("orrery.core.pack")
 local preflight = require("orrery.face.preflight")
 local selection = require("orrery.run.selection")
 local target = require("orrery.face.target")
+local verbs = require("orrery.face.verbs")
 local words = require("orrery.face.words")
 
 local journey = {}
@@ -46,9 +46,9 @@ local function by(one)
   return one.mode == "skill" and "skill " .. (one.skill or "?") or "by hand"
 end
 
-local verbs = {}
+local known = {}
 
-function verbs.list(c)
+function known.list(c)
   local book = open(c)
   local pattern = c.words[2] and selection.pattern(c.words[2])
   local rows, doc = {}, pack.array({})
@@ -75,7 +75,7 @@ local function row(rows, name, list)
   if text and text ~= "" then rows[#rows + 1] = { name, text } end
 end
 
-function verbs.show(c)
+function known.show(c)
   local one = needed(c)
   local rows, names = {}, {}
   for i, s in ipairs(one.skills) do names[i] = s.name end
@@ -119,7 +119,7 @@ local function check_all(c, self, list)
   return rows, doc, bad
 end
 
-function verbs.check(c)
+function known.check(c)
   local book, self = open(c)
   local list = {}
   for i = 2, #c.words do list[#list + 1] = book:get(c.words[i]) end
@@ -133,7 +133,7 @@ function verbs.check(c)
   return bad > 0 and 3 or 0
 end
 
-function verbs.doctor(c)
+function known.doctor(c)
   local book, self = open(c)
   local rows, doc, bad = check_all(c, self, book.list)
   local lines = words.columns(rows)
@@ -165,7 +165,7 @@ local function by_hand(c, one)
   return 0
 end
 
-function verbs.run(c)
+function known.run(c)
   local one, self = needed(c)
   local found = preflight.check(self, one)
   tell(c, one, found)
@@ -191,10 +191,7 @@ end
 ---@param c table the invocation
 ---@return integer
 function journey.main(c)
-  local verb = c.words[1]
-  if verbs[verb] then return verbs[verb](c) end
-  errors.raise("usage", verb and ("journey cannot '%s'"):format(verb) or "what about journeys?",
-    { hint = verb and nearest.hint(verb, verbs) or journey.usage })
+  return verbs.go(c, "journey", journey.usage, known)
 end
 
 return journey

@@ -3,13 +3,13 @@ local audit = require("orrery.knowledge.audit")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
-local nearest = require("orrery.kernel.nearest")
 local pack = require("orrery.core.pack")
 local knowledge = require("orrery.knowledge.rules")
 local sorted = require("orrery.kernel.sorted")
 local state = require("orrery.run.state")
 local sys = require("orrery.core.sys")
 local target = require("orrery.face.target")
+local verbs = require("orrery.face.verbs")
 local words = require("orrery.face.words")
 
 local rules = {}
@@ -66,9 +66,9 @@ local function relative(root, path)
   return full:sub(#root + 2)
 end
 
-local verbs = {}
+local known = {}
 
-function verbs.index(c)
+function known.index(c)
   local index = open(c)
   local s, rows = index:stats(), {}
   local remarks = {}
@@ -102,7 +102,7 @@ local function brief(rule)
     technologies = pack.array(rule.techs) }
 end
 
-verbs["for"] = function(c)
+known["for"] = function(c)
   if not c.words[2] then errors.raise("usage", "for which file?", { hint = rules.usage }) end
   local index, root = open(c)
   local doc, lines = pack.array({}), {}
@@ -122,7 +122,7 @@ verbs["for"] = function(c)
   return 0
 end
 
-function verbs.select(c)
+function known.select(c)
   local index, root = open(c)
   local dir = c.words[2] or root
   if not fs.stat(dir) then errors.raise("usage", ("there is no directory '%s'"):format(dir)) end
@@ -187,7 +187,7 @@ local function audit_lines(report)
   return lines
 end
 
-function verbs.audit(c)
+function known.audit(c)
   local index, root = open(c)
   local files = without_rules(files_of(c, root), index)
   local kept = ("%s/.orrery/fixed/%s"):format(root, os.date("!%Y%m%d-%H%M%S"))
@@ -213,10 +213,7 @@ end
 ---@param c table the invocation
 ---@return integer
 function rules.main(c)
-  local verb = c.words[1]
-  if verbs[verb] then return verbs[verb](c) end
-  errors.raise("usage", verb and ("rules cannot '%s'"):format(verb) or "what about the rules?",
-    { hint = verb and nearest.hint(verb, verbs) or rules.usage })
+  return verbs.go(c, "rules", rules.usage, known)
 end
 
 return rules

@@ -2,9 +2,9 @@
 local args = require("orrery.face.args")
 local errors = require("orrery.kernel.errors")
 local json = require("orrery.core.json")
-local nearest = require("orrery.kernel.nearest")
 local pack = require("orrery.core.pack")
 local target = require("orrery.face.target")
+local verbs = require("orrery.face.verbs")
 local words = require("orrery.face.words")
 
 local skill = {}
@@ -24,9 +24,9 @@ local function print_json(c, value)
   c.out(json.encode(value, { lossy = true, indent = 2 }) .. "\n")
 end
 
-local verbs = {}
+local known = {}
 
-function verbs.list(c)
+function known.list(c)
   local list = require("orrery.skills").list({ root = (target.root()) })
   if c.opts.json then
     print_json(c, pack.array(list))
@@ -57,7 +57,7 @@ local function get(root, name)
   error(one, 0)
 end
 
-function verbs.show(c)
+function known.show(c)
   local one = get((target.root()), named(c))
   print_json(c, { name = one.name, file = one.file, version = one.version, doc = one.doc,
     params = one.params, result = one.result, ttl = one.ttl })
@@ -87,7 +87,7 @@ local function params_of(c, one)
   return out
 end
 
-function verbs.run(c)
+function known.run(c)
   local root, conf = target.root()
   local one = get(root, named(c))
   local params = params_of(c, one)
@@ -109,10 +109,7 @@ end
 ---@param c table the invocation
 ---@return integer
 function skill.main(c)
-  local verb = c.words[1]
-  if verbs[verb] then return verbs[verb](c) end
-  errors.raise("usage", verb and ("skill cannot '%s'"):format(verb) or "what about skills?",
-    { hint = verb and nearest.hint(verb, verbs) or skill.usage })
+  return verbs.go(c, "skill", skill.usage, known)
 end
 
 return skill
