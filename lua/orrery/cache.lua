@@ -37,10 +37,7 @@ local COMPUTE = { ttl = "number|string", version = "any" }
 local WRAP = { name = "!string", ttl = "number|string", version = "any", dir = "string" }
 local PRUNE = { max_bytes = "number", max_age = "number|string", expired = "boolean" }
 
-local function must(value, err)
-  if value == nil then error(err, 0) end
-  return value
-end
+local must = errors.must
 
 local function seconds(span)
   return type(span) == "string" and time.parse(span) or span

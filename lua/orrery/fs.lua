@@ -3,13 +3,11 @@
 -- current directory. Nothing follows a symlink it was not asked to.
 local check = require("orrery.kernel.check")
 local core = require("orrery.core.fs")
+local errors = require("orrery.kernel.errors")
 
 local fs = {}
 
-local function must(value, ...)
-  if value == nil then error((...), 0) end
-  return value, ...
-end
+local must = errors.must
 
 local function absent(err)
   return err.code == "ENOENT" or err.code == "ENOTDIR"
@@ -28,7 +26,8 @@ end
 ---@return orrery.GlobFacts facts the directories and ignore files the answer rests on
 function fs.glob(patterns, opts)
   check.options(opts, { root = "string", ignore = "boolean", hidden = "boolean" }, "fs.glob")
-  return must(core.glob(patterns, opts))
+  local paths, facts = core.glob(patterns, opts)
+  return must(paths, facts), facts
 end
 
 --- Would fs.glob take this path? Looks at no disk and at no ignore file.
@@ -38,7 +37,7 @@ end
 ---@param path string
 ---@return boolean
 function fs.match(patterns, path)
-  return (must(core.match(patterns, path)))
+  return must(core.match(patterns, path))
 end
 
 --- Reads a file, or its first `limit` bytes.
@@ -48,7 +47,7 @@ end
 ---@param limit? integer
 ---@return string
 function fs.read(path, limit)
-  return (must(core.read(path, limit)))
+  return must(core.read(path, limit))
 end
 
 --- Replaces a file in one step: readers see the old bytes or the new, also after a crash.
@@ -107,7 +106,7 @@ end
 ---@param dir string
 ---@return string[]
 function fs.list(dir)
-  return (must(core.list(dir)))
+  return must(core.list(dir))
 end
 
 --- Makes a directory with its parents; one that is there already is fine.
@@ -158,7 +157,7 @@ end
 ---@param path string
 ---@return string
 function fs.readlink(path)
-  return (must(core.readlink(path)))
+  return must(core.readlink(path))
 end
 
 --- The absolute path without symlinks.
@@ -167,7 +166,7 @@ end
 ---@param path string
 ---@return string
 function fs.realpath(path)
-  return (must(core.realpath(path)))
+  return must(core.realpath(path))
 end
 
 --- Sets the permission bits.

@@ -8,6 +8,7 @@
 -- does: a package in a larger repository sees its own changes.
 local check = require("orrery.kernel.check")
 local core = require("orrery.core.git")
+local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local gitbase = require("orrery.kernel.gitbase")
 
@@ -30,10 +31,7 @@ local DIFF_OPTIONS = {
   to = "string", merge_base = "boolean", patch = "boolean", numstat = "boolean", paths = "list",
 }
 
-local function must(value, err)
-  if value == nil and err then error(err, 0) end
-  return value
-end
+local must = errors.must
 
 local function wrap(raw)
   return setmetatable({ core = raw }, Repo)

@@ -6,6 +6,7 @@
 -- Every table handed out is a fresh copy: changing it changes nothing.
 local check = require("orrery.kernel.check")
 local core = require("orrery.core.registry")
+local errors = require("orrery.kernel.errors")
 
 local registry = {}
 
@@ -15,10 +16,7 @@ local Registry = {}
 Registry.__index = Registry
 Registry.__name = "orrery.Registry"
 
-local function must(value, err)
-  if value == nil and err then error(err, 0) end
-  return value
-end
+local must = errors.must
 
 --- Adds an artifact. The id is "<name>@v<version>" unless one is given; the version is one more
 --- than the newest of that name. Raises when the id is taken.

@@ -61,4 +61,5 @@
 ---@field is fun(v: any): boolean
 ---@field text fun(v: any): string         a line for people from any error value
 ---@field raise fun(code: string, message: string, more?: table)
+---@field must fun(value: any, err?: any): any   the value; raises an error that came with nil
 ---@field invalid fun(messages: orrery.Message[])  raises code "invalid"

@@ -68,6 +68,17 @@ function errors.raise(code, message, more)
   error(errors.new(code, message, more), 0)
 end
 
+--- The value of a function that gives nil and an error when it fails; raises that error. A nil
+--- alone is an answer: there is nothing.
+---@generic T
+---@param value T?
+---@param err any
+---@return T?
+function errors.must(value, err)
+  if value == nil and err ~= nil then error(err, 0) end
+  return value
+end
+
 --- Raises code "invalid" with all that is wrong; its message is the lines together.
 ---@param messages orrery.Message[]
 function errors.invalid(messages)
