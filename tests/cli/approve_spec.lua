@@ -1,7 +1,7 @@
 -- Questions to a person: what waits, who may answer where, what an answer is bound to.
 local cli = require("tests.cli.harness")
 local runs = require("tests.cli.runs")
-local workflow, SHELL = runs.workflow, runs.SHELL
+local workflow, SHELL = cli.workflow, runs.SHELL
 
 local function counts(dir, want)
   for path, n in pairs(want) do

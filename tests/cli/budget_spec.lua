@@ -20,7 +20,7 @@ local CONFIG = [[return { agents = { dev = { run = { "./agent" }, reads = "reque
 
 local function project(steps, config, before)
   return { agent = AGENT, ["orrery.lua"] = CONFIG:format(config or ""),
-    ["workflows/w.lua"] = runs.workflow(steps, before) }
+    ["workflows/w.lua"] = cli.workflow(steps, before) }
 end
 
 local THREE = [[o.step "a" { agent = "dev", prompt = "1" },
@@ -54,7 +54,7 @@ describe("what agents use", function()
 
   it("counts also for tries that failed", cli.run {
     files = { agent = AGENT, ["orrery.lua"] = CONFIG:format(""), fail = "",
-      ["workflows/w.lua"] = runs.workflow([[o.step "a" { agent = "dev", prompt = "1",
+      ["workflows/w.lua"] = cli.workflow([[o.step "a" { agent = "dev", prompt = "1",
         retry = { attempts = 3, delay = 0 } },]]) }, args = "run w --json", code = 1,
     after = function(_, r)
       local doc = document(r)
@@ -66,7 +66,7 @@ describe("what agents use", function()
   it("is the cost that the service names, when it names one", cli.run {
     files = { agent = AGENT, ["orrery.lua"] = CONFIG:format(""),
       used = '{"usage":{"tokens_in":10,"cost_usd":0.5}}\n',
-      ["workflows/w.lua"] = runs.workflow('o.step "a" { agent = "dev" },') }, args = "run w",
+      ["workflows/w.lua"] = cli.workflow('o.step "a" { agent = "dev" },') }, args = "run w",
     stdout = "1 agent call · 10 tokens · $0.50" })
 
   it("is nothing for answers that were there, and what these save is said", cli.run {
@@ -89,7 +89,7 @@ describe("what agents use", function()
       after = function(dir) assert.are.equal(3, calls(dir)) end } })
 
   it("of a streamed answer is asked for and counted", chat.test {
-    files = { ["workflows/w.lua"] = runs.workflow('o.step "a" { agent = "dev" },') },
+    files = { ["workflows/w.lua"] = cli.workflow('o.step "a" { agent = "dev" },') },
     answers = { default = chat.streams({ "x" }) },
     agents = 'dev = { http = { base_url = "URL", model = "m", stream = true }, '
       .. "price = { input = 1000000, output = 0 } }",

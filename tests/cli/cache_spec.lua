@@ -1,11 +1,7 @@
 -- The cache as people see it: modes, what a step says of it, bounds, place, the verbs.
 local cli = require("tests.cli.harness")
 local json = require("orrery.core.json")
-local run = cli.run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local run, workflow = cli.run, cli.workflow
 
 local one = { ["workflows/w.lua"] = workflow [[
   o.step "a" { run = "cat in > out; echo ran", inputs = { "in" }, outputs = { "out" } } ]],

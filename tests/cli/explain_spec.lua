@@ -1,11 +1,7 @@
 -- Why a step ran, would run, or did not: explain, the lines of a run, the reports.
 local cli = require("tests.cli.harness")
 local json = require("orrery.core.json")
-local run = cli.run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local run, workflow = cli.run, cli.workflow
 
 local chain = workflow [[
   o.step "gen" { run = "cat schema.json > gen.h", inputs = { "schema.json" },

@@ -1,7 +1,7 @@
 -- A run carried to another machine: another folder, with the same workflow and no cache.
 local cli = require("tests.cli.harness")
 local runs = require("tests.cli.runs")
-local workflow = runs.workflow
+local workflow = cli.workflow
 
 local function counts(dir, want)
   for path, n in pairs(want) do

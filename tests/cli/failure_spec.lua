@@ -10,7 +10,7 @@ end
 
 local DOWN = chat.refuses(503, "down")
 
-local function work(steps) return { ["workflows/w.lua"] = runs.workflow(steps) } end
+local function work(steps) return { ["workflows/w.lua"] = cli.workflow(steps) } end
 
 local function events(dir, ev)
   local out = {}
@@ -122,14 +122,14 @@ describe("a retry", function()
     end })
 
   it("grows by words too; another word is refused", cli.run {
-    files = { ["workflows/w.lua"] = runs.workflow([[o.step "a" { run = "exit 3",
+    files = { ["workflows/w.lua"] = cli.workflow([[o.step "a" { run = "exit 3",
       retry = { attempts = 4, delay = 0.01, backoff = "linear" } },]]) }, args = "run w", code = 1,
     after = function(dir)
       local waits = {}
       for i, e in ipairs(events(dir, "step_retry")) do waits[i] = e.delay end
       assert.are.same({ 0.01, 0.02, 0.03 }, waits)
     end,
-    again = { files = { ["workflows/w.lua"] = runs.workflow([[o.step "a" { run = "exit 3",
+    again = { files = { ["workflows/w.lua"] = cli.workflow([[o.step "a" { run = "exit 3",
       retry = { attempts = 4, backoff = "liner" } },]]) }, args = "run w", code = 3,
       stderr = { "retry.backoff 'liner' is not known", "did you mean 'linear'?" } } })
 

@@ -122,6 +122,15 @@ local function expect(r, what, want)
   end
 end
 
+--- A workflow file around a list of steps.
+---@param steps string what is in the workflow, as Lua; its first line is the file's third
+---@param before? string statements above it
+---@return string
+function harness.workflow(steps, before)
+  return ('local o = require("orrery")\n%sreturn o.workflow "w" {\n%s\n}\n'):format(
+    before and before .. "\n" or "", steps)
+end
+
 --- Checks an outcome: code equals; stdout and stderr contain each text (a text that begins
 --- with "!" must be absent).
 ---@param r table from harness.exec

@@ -10,7 +10,7 @@ local FAST = 'dev = { http = { base_url = "URL", model = "m1", '
   .. 'retry = { attempts = 3, delay = 0, on = { "rate_limit", "network", "timeout" } } } }'
 
 local function ask(fields, more)
-  return { ["workflows/a.lua"] = runs.workflow(('o.step "ask" { agent = "dev", %s },')
+  return { ["workflows/a.lua"] = cli.workflow(('o.step "ask" { agent = "dev", %s },')
     :format(fields)), ["note.md"] = more or "the note\n" }
 end
 
@@ -191,7 +191,7 @@ steps:
     end })
 
   it("that cannot be reached fails as network", cli.run {
-    files = { ["workflows/a.lua"] = runs.workflow('o.step "ask" { agent = "dev" },'),
+    files = { ["workflows/a.lua"] = cli.workflow('o.step "ask" { agent = "dev" },'),
       ["orrery.lua"] = [[return { agents = { dev = { http = { base_url = "http://127.0.0.1:1/v1",
         model = "m", retry = { attempts = 1 } } } } }]] }, args = "run a", code = 1,
     stderr = { "http://127.0.0.1:1/v1: ", "curl 7" }, after = function(dir)
@@ -278,7 +278,7 @@ end)
 
 describe("an executor in orrery.lua", function()
   local function refused(agents, stderr)
-    return cli.run { files = { ["workflows/a.lua"] = runs.workflow('o.step "s" { run = "true" },'),
+    return cli.run { files = { ["workflows/a.lua"] = cli.workflow('o.step "s" { run = "true" },'),
       ["orrery.lua"] = "return {\n  agents = {\n" .. agents .. "\n} }" }, args = "run a", code = 3,
       stderr = stderr }
   end

@@ -7,7 +7,7 @@ local TURNS = 100
 
 local FILES = {
   ["src/a"] = "a\n", ["src/sub/b"] = "b\n", ["src/run"] = "#!/bin/sh\ncat src/a\n",
-  ["workflows/w.lua"] = runs.workflow [[
+  ["workflows/w.lua"] = cli.workflow [[
     params = { p = "x", list = { "k", "l" } },
     o.step "glob" { run = "cat src/a src/sub/b > out/glob", inputs = { "src/**" },
       outputs = { "out/glob" }, env = { "CC", MODE = "{{params.p}}" } },

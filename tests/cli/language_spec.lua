@@ -1,10 +1,6 @@
 -- The language as people use it: each sentence of it through the real binary.
 local cli = require("tests.cli.harness")
-local run = cli.run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local run, workflow = cli.run, cli.workflow
 
 -- A test of one workflow; `want` is what cli.run takes.
 local function flow(text, want)

@@ -1,11 +1,7 @@
 -- What earlier runs and people left among a step's files: it neither gets into results nor
 -- is what belongs to others removed. Some were found by the property test.
 local cli = require("tests.cli.harness")
-local run = cli.run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local run, workflow = cli.run, cli.workflow
 
 -- Makes out/ hold a file named by what src says; fails after it when src ends in "!".
 local NAMED = workflow [[ o.step "s" { inputs = { "src" }, outputs = { "out/" },

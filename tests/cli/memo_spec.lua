@@ -1,10 +1,6 @@
 -- What is remembered, what is put back, what runs again and why: the real binary in a folder.
 local cli = require("tests.cli.harness")
-local run = cli.run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local run, workflow = cli.run, cli.workflow
 
 local two = workflow [[
   o.step "gen" { run = "cat src.txt > mid.txt; echo made", inputs = { "src.txt" }, outputs = { "mid.txt" } },

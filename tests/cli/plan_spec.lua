@@ -1,10 +1,6 @@
 -- What plan says of each kind of step, and that the run that follows agrees.
 local cli = require("tests.cli.harness")
-local run = cli.run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local run, workflow = cli.run, cli.workflow
 
 local function of(body, files)
   local out = { ["workflows/w.lua"] = workflow(body) }

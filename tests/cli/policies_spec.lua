@@ -2,7 +2,7 @@
 -- binary tells it.
 local cli = require("tests.cli.harness")
 local runs = require("tests.cli.runs")
-local workflow = runs.workflow
+local workflow = cli.workflow
 
 local function status(dir, want)
   local j = runs.last(dir)

@@ -1,10 +1,6 @@
 -- What counts as an input, and how results are put back: the real binary in a folder.
 local cli = require("tests.cli.harness")
-local run = cli.run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local run, workflow = cli.run, cli.workflow
 
 describe("an input", function()
   it("that is missing is a fact in the key: when it appears, the step runs", run {

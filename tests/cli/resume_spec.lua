@@ -2,7 +2,7 @@
 -- never remembered across runs.
 local cli = require("tests.cli.harness")
 local runs = require("tests.cli.runs")
-local workflow, SHELL = runs.workflow, runs.SHELL
+local workflow, SHELL = cli.workflow, runs.SHELL
 
 local function counts(dir, want)
   for path, n in pairs(want) do

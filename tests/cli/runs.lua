@@ -24,15 +24,6 @@ await() { poll "test -s $1"; }
 gone() { poll "! kill -0 $1 2>/dev/null"; }
 ]]
 
---- A workflow file around a list of steps.
----@param steps string
----@param before? string statements above it
----@return string
-function runs.workflow(steps, before)
-  return ('local o = require("orrery")\n%s\nreturn o.workflow "w" {\n%s\n}\n'):format(before or "",
-    steps)
-end
-
 local function lines(command)
   local p <close> = assert(io.popen(command))
   local out = {}

@@ -1,9 +1,6 @@
 -- Schemas as gates: what does not fit fails the step, and a schema is part of its key.
-local run = require("tests.cli.harness").run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local cli = require("tests.cli.harness")
+local run, workflow = cli.run, cli.workflow
 
 local reports = workflow [[
   o.step "report" { run = "cp src.json report.json", inputs = { "src.json" }, outputs = { "report.json" },

@@ -1,7 +1,7 @@
 -- Secrets: where they may stand, when they are read, and that nobody ever sees them.
 local cli = require("tests.cli.harness")
 local runs = require("tests.cli.runs")
-local workflow = runs.workflow
+local workflow = cli.workflow
 
 -- Nothing below .orrery, and nothing that was printed, holds a text.
 local function nowhere(text)
@@ -194,7 +194,7 @@ describe("the check", function()
       stderr = { ... } }
   end
   it("refuses a secret outside env, with the cure", refused(
-    'secrets = { "TOKEN" }, o.step "s" { run = "curl -H {{secrets.TOKEN}}" }', "workflows/w.lua:4: error: ",
+    'secrets = { "TOKEN" }, o.step "s" { run = "curl -H {{secrets.TOKEN}}" }', "workflows/w.lua:3: error: ",
     "secrets are used inside env only", 'write env = { TOKEN = "{{secrets.TOKEN}}" }'))
   it("refuses a variable that holds one as a word", refused(
     'secrets = { "TOKEN" }, o.step "s" { env = { T = "x{{secrets.TOKEN}}" }, run = "curl -H {{env.T}}" }',

@@ -6,7 +6,7 @@ local SERVER = cli.binary():gsub("[^/]*$", "tests/server")
 
 -- A workflow whose file knows where the server is.
 local function workflow(steps)
-  return runs.workflow(steps, ("local server = %q"):format(SERVER))
+  return cli.workflow(steps, ("local server = %q"):format(SERVER))
 end
 
 -- A service "db" and a step "use" that asks it something.

@@ -2,7 +2,7 @@
 -- steps run, the journal stays whole and resume goes on from there.
 local cli = require("tests.cli.harness")
 local runs = require("tests.cli.runs")
-local workflow, SHELL = runs.workflow, runs.SHELL
+local workflow, SHELL = cli.workflow, runs.SHELL
 
 -- 'slow' is a tree with members that ignore TERM or left its process group, each of which
 -- holds the pipe 'held': when it ends, all are gone.

@@ -1,10 +1,6 @@
 -- What must not be taken for the same: changes that a key has to see. The real binary.
 local cli = require("tests.cli.harness")
-local run = cli.run
-
-local function workflow(body)
-  return 'local o = require("orrery")\nreturn o.workflow "w" {\n' .. body .. "\n}\n"
-end
+local run, workflow = cli.run, cli.workflow
 
 describe("a function is not served a result that was made from other things:", function()
   it("the id of the step it is called for", run {

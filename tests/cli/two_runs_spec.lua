@@ -1,7 +1,7 @@
 -- Several runs at once and in several places: right results, work done once, equal keys.
 local cli = require("tests.cli.harness")
 local runs = require("tests.cli.runs")
-local workflow, SHELL = runs.workflow, runs.SHELL
+local workflow, SHELL = cli.workflow, runs.SHELL
 
 -- Starts two runs before either can finish 'gate'. Each has its own output.
 local TWO = SHELL .. [[

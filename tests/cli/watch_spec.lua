@@ -1,7 +1,7 @@
 -- orrery watch: real edits, awaited through the stream of events.
 local cli = require("tests.cli.harness")
 local runs = require("tests.cli.runs")
-local workflow = runs.workflow
+local workflow = cli.workflow
 
 local SERVER = cli.binary():gsub("[^/]*$", "tests/server")
 
