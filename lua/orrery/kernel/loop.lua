@@ -200,7 +200,9 @@ function Loop:kill_children()
   for _, child in pairs(self.children) do child:kill({ signal = "KILL", grace = 0 }) end
 end
 
-function Loop:workers(n) return workers.open(self, n) end -- see kernel.workers
+--- The pool of this loop, jobs on it, and their end: see kernel.workers.
+---@return core.Pool
+function Loop:workers(n) return workers.open(self, n) end
 function Loop:submit(f, args, opts) return workers.submit(self, f, args, opts) end
 function Loop:cancel_job(job) workers.cancel(self, job) end
 

@@ -136,6 +136,8 @@ function workers.cancel(self, job)
   end
 end
 
+--- Closes the pool, if one was opened; what runs on it is ended.
+---@param self orrery.Loop
 function workers.close(self)
   if self.pool then self.pool:close() end
   self.pool = nil

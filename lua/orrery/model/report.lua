@@ -21,11 +21,19 @@ local function add(self, level, at, text, hint)
   self.messages[#self.messages + 1] = { place = at or {}, level = level, text = text, hint = hint }
 end
 
+--- Adds an error: what was loaded is refused.
+---@param at? orrery.Place
+---@param text string without the place
+---@param hint? string what to do
 function Report:error(at, text, hint)
   self.failed = true
   add(self, "error", at, text, hint)
 end
 
+--- Adds a warning: like error, and nothing is refused.
+---@param at? orrery.Place
+---@param text string
+---@param hint? string
 function Report:warning(at, text, hint) add(self, "warning", at, text, hint) end
 
 --- Adds a message made elsewhere; a place it lacks is given.

@@ -4,6 +4,7 @@
 local heap = {}
 heap.__index = heap
 
+--- An empty queue.
 function heap.new()
   return setmetatable({ n = 0, keys = {}, count = 0, queues = {} }, heap)
 end

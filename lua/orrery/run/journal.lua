@@ -236,6 +236,7 @@ function Journal:flush(sync)
   end
 end
 
+--- Writes what is not written yet.
 function Journal:close()
   self:flush()
 end

@@ -106,6 +106,7 @@ function Session:load(path)
   return self:call(f)
 end
 
+--- Ends the watch, the loop and the children the session started.
 function Session:close()
   if self.watch then self.watch:close() end
   self.watch = nil

@@ -63,6 +63,11 @@ function Source:list(t, key)
   return {}
 end
 
+--- Reports an error, or a warning, at the place of a key.
+---@param t table a map of the file
+---@param key any
+---@param text string
+---@param hint? string
 function Source:error(t, key, text, hint) self.report:error(self:place(t, key), text, hint) end
 function Source:warning(t, key, text, hint) self.report:warning(self:place(t, key), text, hint) end
 
