@@ -180,22 +180,40 @@ function load.find(name, root, _)
   return found, names_in(root)
 end
 
---- The workflows of a root. One that cannot be loaded has `error`; modules that share the
---- directory, and policies, are left out.
+--- The files among which workflows are, in order of their names.
+---@param root string
+---@return { name: string, path: string }[]
+function load.files(root)
+  local out = {}
+  walk(root .. "/" .. DIR, "", function(name, path)
+    out[#out + 1] = { name = name, path = path }
+  end, 1)
+  return out
+end
+
+--- One of them, loaded: with its workflow, or `error`; nil when it is a module that shares
+--- the directory, or a policy.
+---@param file { name: string, path: string }
+---@param root string
+---@param config orrery.Config
+---@return { name: string, path: string, doc?: string, error?: string, workflow?: orrery.Workflow }?
+function load.listed(file, root, config)
+  local ok, wf = pcall(load.file, file.path, { root = root, config = config, inspect = true })
+  if ok then return { name = file.name, path = file.path, doc = wf.doc, workflow = wf } end
+  if load.is_module(wf) then return nil end
+  return { name = file.name, path = file.path, error = errors.text(wf) }
+end
+
+--- The workflows of a root, each as load.listed gives it.
 ---@param root string
 ---@param config? orrery.Config
----@return { name: string, path: string, doc?: string, error?: string }[]
+---@return table[]
 function load.list(root, config)
   local out = {}
   config = config or require("orrery.model.config").load(root)
-  walk(root .. "/" .. DIR, "", function(name, path)
-    local ok, wf = pcall(load.file, path, { root = root, config = config, inspect = true })
-    if ok then
-      out[#out + 1] = { name = name, path = path, doc = wf.doc }
-    elseif not load.is_module(wf) then
-      out[#out + 1] = { name = name, path = path, error = errors.text(wf) }
-    end
-  end, 1)
+  for _, file in ipairs(load.files(root)) do
+    out[#out + 1] = load.listed(file, root, config)
+  end
   return out
 end
 

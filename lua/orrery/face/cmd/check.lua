@@ -49,9 +49,9 @@ local function all_files(c, messages, loaded)
     errors.raise("usage", "-p needs the workflow it is for: orrery check NAME -p k=v")
   end
   local files = 0
-  for _, w in ipairs(load.list(root, conf)) do
-    files = files + 1
+  for _, w in ipairs(load.files(root)) do
     local wf = one(messages, w.path, { root = root, config = conf, inspect = true, listed = true })
+    if wf ~= nil then files = files + 1 end
     if wf then loaded[#loaded + 1] = wf end
   end
   return files

@@ -1,6 +1,7 @@
 -- orrery list [WORKFLOW…]
 local errors = require("orrery.kernel.errors")
 local json = require("orrery.core.json")
+local listing = require("orrery.run.listing")
 local load = require("orrery.model.load")
 local pack = require("orrery.core.pack")
 local target = require("orrery.face.target")
@@ -36,12 +37,11 @@ end
 ---@return table[]
 function list.of(root, conf, deep)
   local out = pack.array({})
-  for _, w in ipairs(load.list(root, conf)) do
+  for _, w in ipairs(deep and load.list(root, conf) or listing.of(root, conf)) do
     local entry = { name = w.name, path = w.path:sub(#root + 2), doc = w.doc, error = w.error,
       default = conf.default == w.name or nil }
-    if deep and not w.error then
-      local wf = load.file(w.path, { root = root, config = conf, inspect = true })
-      entry.steps, entry.params = steps_of(wf), params_of(wf)
+    if deep and w.workflow then
+      entry.steps, entry.params = steps_of(w.workflow), params_of(w.workflow)
     end
     out[#out + 1] = entry
   end
