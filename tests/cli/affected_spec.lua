@@ -289,6 +289,15 @@ return o.workflow "w" {
       assert.truthy(err:find("outside the root, ignored: /etc/passwd, ../x", 1, true))
     end)
 
+    it("says that a file may be new to a glob of the workflow", function()
+      local f = folder()
+      f:write("src/a.c", "")
+      f:write("workflows/w.lua", [[local o = require("orrery") local fs = require("orrery.fs")
+        return o.workflow "w" { o.step "s" { run = "true " .. #fs.glob("src/*.c") } }]])
+      assert.equal("s: src/a.c may be new to the workflow's fs.glob 'src/*.c'; without a base it "
+        .. "cannot be compared\n", (f:affected("w -", { stdin = "src/a.c\n" })))
+    end)
+
     it("has all steps affected by a changed workflow: there is no base", function()
       local out = repo():affected("-", { stdin = "workflows/ci.lua\n" })
       assert.truthy(out:find("free: workflows/ci.lua changed; without a base it cannot be "

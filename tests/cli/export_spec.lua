@@ -90,6 +90,7 @@ describe("import", function()
   it("refuses what is cut off", refuses("head -c 9000 ../run.tar > ../bad.tar;", "it is cut off"))
   it("refuses an empty file", refuses(": > ../bad.tar;", "it is no exported run"))
   it("refuses another file", refuses("echo hello > x; tar cf ../bad.tar x; rm x;", "it is no exported run"))
+  it("refuses a short text", refuses("echo hello > ../bad.tar;", "it is no exported run"))
   it("refuses a text", refuses("seq 1 999 > ../bad.tar;", "it is no exported run"))
   it("refuses a changed manifest", refuses([[sed 's/journal/journax/' ../run.tar > ../bad.tar;]], "damaged"))
   it("refuses a changed byte of a blob", refuses(

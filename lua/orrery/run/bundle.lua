@@ -91,10 +91,13 @@ end
 
 local function octal(text) return tonumber(text:match("^ *([0-7]+)[ \0]*$") or "", 8) end
 
--- The next entry's name and size; nil at the end.
-local function next_entry(f, path)
+-- The next entry's name and size; nil at the end. What ends before the first entry is
+-- something else.
+local function next_entry(f, path, is_first)
   local block = f:read(BLOCK)
-  if not block or #block < BLOCK then refuse(path, "it is cut off") end
+  if not block or #block < BLOCK then
+    refuse(path, is_first and "it is no exported run" or "it is cut off")
+  end
   if block == ("\0"):rep(BLOCK) then return nil end
   if block:sub(258, 262) ~= "ustar" then refuse(path, "it is no exported run") end
   if octal(block:sub(149, 156)) ~= checksum(block) then refuse(path, "it is damaged") end
@@ -111,8 +114,8 @@ local function skip_padding(f, size, path)
   if n > 0 and #(f:read(n) or "") < n then refuse(path, "it is cut off") end
 end
 
-local function read_text(f, path, want)
-  local name, size = next_entry(f, path)
+local function read_text(f, path, want, is_first)
+  local name, size = next_entry(f, path, is_first)
   if name ~= want then refuse(path, "it is no exported run") end
   if size > MOST then refuse(path, "its manifest is too large") end
   local text = size == 0 and "" or f:read(size)
@@ -144,7 +147,7 @@ function bundle.read(path, dir)
   local f <close> = io.open(path, "rb")
   if not f then errors.raise("usage", ("there is no file '%s'"):format(path), { exit = 2 }) end
   if not f:read(0) then refuse(path, "it is no exported run") end
-  local manifest = read_text(f, path, "manifest.json")
+  local manifest = read_text(f, path, "manifest.json", true)
   if read_text(f, path, "seal") ~= hash.sha256(manifest) then refuse(path, "it is damaged") end
   while true do
     local name, size = next_entry(f, path)

@@ -148,7 +148,7 @@ local function consulted(wf, changes)
     for _, path in ipairs(changes.files) do
       local s = changes.status[path]
       if s ~= "M" and path:sub(1, #prefix) == prefix
-        and fs.match(g.patterns, path:sub(#prefix + 1)) then return path end
+        and fs.match(g.patterns, path:sub(#prefix + 1)) then return path, g.patterns end
     end
   end
 end
@@ -199,10 +199,14 @@ end
 ---@return table<string, string> id → why
 function definitions.changed(wf, changes, params)
   resolve_named(wf)
-  local file = consulted(wf, changes)
+  local file, patterns = consulted(wf, changes)
   if not file then return {} end
   local said = changes:say(file)
   if not changes.merge_base then
+    if patterns then -- which of them are new is not in a list
+      said = ("%s may be new to the workflow's fs.glob '%s'"):format(file,
+        type(patterns) == "table" and table.concat(patterns, ", ") or patterns)
+    end
     return all_of(wf, said .. "; without a base it cannot be compared")
   end
   if relative({ changes = changes }, wf.file) == file and changes:before(file) == nil then
