@@ -134,9 +134,9 @@ end
 ---@param wf orrery.Workflow
 ---@param options orrery.RunOptions
 function run.refuse_unknown(wf, options)
-  local selection = require("orrery.run.selection")
-  selection.known(wf, options.force)
-  selection.known(wf, options.yes)
+  for _, named in ipairs({ options.force or false, options.yes or false }) do
+    if named then require("orrery.run.selection").known(wf, named) end
+  end
 end
 
 --- Runs a loaded workflow under the displays the flags ask for.
