@@ -41,6 +41,16 @@ return o.workflow "x" {
       project.says(head .. 'return o.workflow "a"'))
   end)
 
+  it("a field or a misspelt constructor called as a function", function()
+    assert.are.equal("x.lua:2: error: there is no function 'service'; it is a field: o.step "
+      .. '"NAME" { service = … }', project.says('local o = require("orrery")\n'
+      .. 'return o.workflow "a" { o.service "b" { run = "c" } }'))
+    assert.are.equal("x.lua:2: error: there is no function 'workflw'; did you mean 'workflow'?",
+      project.says('local o = require("orrery")\nreturn o.workflw "a" {}'))
+    assert.are.equal("x.lua:1: error: attempt to call a nil value (field 'zzz')",
+      project.says("return math.zzz()"))
+  end)
+
   it("a comma missing after a step", function()
     assert.are.equal("x.lua:7: error: a comma is missing after the step that ends on line 6",
       project.says(head .. [[

@@ -54,7 +54,7 @@ end
 local function from_lua(box, text, name, r)
   local ok, value = pcall(box.evaluate, box, text, name)
   if not ok then
-    r:caught(value, { file = name })
+    r:caught(mistakes.raised(value, build.new()), { file = name })
     r:settle()
   end
   if not (build.is(value, "workflow") and value.fields) then

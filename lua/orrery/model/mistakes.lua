@@ -1,6 +1,8 @@
 -- The first mistakes of somebody new to the language, recognised, and what to write.
 local lazy = require("orrery.kernel.lazy")
+local fields = require("orrery.model.fields")
 local lexer = lazy("orrery.model.lexer")
+local nearest = lazy("orrery.kernel.nearest")
 local place = require("orrery.model.place")
 
 local mistakes = {}
@@ -145,6 +147,23 @@ function mistakes.syntax(why, text, name)
     end
   end
   return { place = at, level = "error", text = message }
+end
+
+--- What to say when evaluating a file raised a text: Lua's own, and where it called what the
+--- language has as a field, or under another name, how that is written.
+---@param text any what was raised
+---@param language table<string, any> what require("orrery") gives
+---@return any
+function mistakes.raised(text, language)
+  if type(text) ~= "string" then return text end
+  local where, name = text:match("^([^\n]-:%d+: )attempt to call a nil value %(%a+ '([%w_]+)'%)")
+  if not name or language[name] then return text end
+  if fields.step[name] then
+    return ("%sthere is no function '%s'; it is a field: o.step \"NAME\" { %s = … }"):format(where,
+      name, name)
+  end
+  local hint = nearest.hint(name, language)
+  return hint and ("%sthere is no function '%s'; %s"):format(where, name, hint) or text
 end
 
 local after = "its last statement should be: return o.workflow { … }"
