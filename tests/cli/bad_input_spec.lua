@@ -115,6 +115,11 @@ describe("the command line", function()
     shell = "for c in run 'run -n' plan graph; do $orrery $c 2>> err; echo $? >> codes; done; cat err >&2; "
       .. "test \"$(grep -c 'there are no workflows here' err)\" = 4; test \"$(sort -u codes)\" = 2; "
       .. "$orrery run abc", })
+  it("says which workflow there is when none is named", run { files = wf(ok_step), code = 2,
+    shell = "for c in run watch plan; do $orrery $c || echo $? >> codes; done; "
+      .. "test \"$(sort -u codes)\" = 2 && exit 2", after = untouched,
+    stderr = { "name one: orrery run w; return { default = \"w\" } in orrery.lua",
+      "name one: orrery watch w;", "there is w; return { default" } })
   it("refuses to force or approve a step that is not there", run { code = 2, after = untouched,
     files = wf 'o.step "build" { run = "touch ran" }',
     shell = "for f in --force=biuld -y=biuld '-n --force=biuld' --force='x*'; do $orrery run w $f 2>> err; "

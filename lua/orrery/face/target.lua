@@ -132,6 +132,18 @@ function target.some()
     { hint = "orrery init writes a first one, workflows/main.lua" })
 end
 
+--- Raises the error of a command that was given no workflow where none is the default.
+---@param verb? string "run", for commands of which the words can be shown
+function target.unnamed(verb)
+  target.some()
+  local names = load.names((target.root()))
+  local name = #names == 1 and names[1] or "NAME"
+  errors.raise("usage", "no workflow is named, and none is the default",
+    { hint = ("%s; return { default = \"%s\" } in orrery.lua makes it the default"):format(
+      verb and ("name one: orrery %s %s"):format(verb, name)
+        or "there is " .. table.concat(names, ", "), name) })
+end
+
 --- As load, but naming nothing is an error.
 ---@return orrery.Workflow
 ---@return string[] steps
@@ -139,9 +151,7 @@ end
 function target.need(words, params, more)
   local wf, steps, conf = target.load(words, params, more)
   if wf then return wf, steps, conf end
-  target.some()
-  errors.raise("usage", "no workflow is named, and orrery.lua has no default",
-    { hint = "orrery list shows what there is" })
+  target.unnamed()
 end
 
 --- One step or group of a workflow by id; raises with a suggestion.

@@ -88,8 +88,7 @@ local function offer(c)
     c.err("\nname one: orrery run NAME; default = \"NAME\" in orrery.lua makes it the default\n")
     return 0
   end
-  errors.raise("usage", "no workflow is named, and orrery.lua has no default",
-    { hint = "name one: orrery run NAME" })
+  target.unnamed("run")
 end
 
 --- With --affected: the steps that are, into the options.

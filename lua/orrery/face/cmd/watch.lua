@@ -69,10 +69,7 @@ end
 local function load(self)
   local wf, steps, conf = target.load(self.c.words, args.pairs(self.c.opts.param, "-p"),
     self.c.opts)
-  if not wf then
-    errors.raise("usage", "no workflow is named, and orrery.lua has no default",
-      { hint = "name one: orrery watch NAME" })
-  end
+  if not wf then target.unnamed("watch") end
   run.refuse_warnings(self.c, wf)
   return { wf = wf, steps = steps, conf = conf }
 end
