@@ -302,6 +302,7 @@ void orr_store_close(struct orr_store *s)
     free(s->root_path);
     orr_buf_fini(&s->batch);
     orr_buf_fini(&s->read);
+    orr_recall_fini(&s->recall);
     free(s->dir);
     free(s);
 }

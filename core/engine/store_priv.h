@@ -9,6 +9,7 @@
 #include "engine/cas.h"
 #include "engine/catalog.h"
 #include "engine/lock.h"
+#include "engine/recall.h"
 #include "engine/restore.h"
 #include "engine/segment.h"
 #include "engine/store.h"
@@ -20,8 +21,9 @@ struct orr_store {
     struct orr_segment seg; /* what this handle appends to, if anything */
     struct orr_cas cas;
     struct orr_locks locks;
-    struct orr_buf batch; /* frames encoded for the end of 'seg' */
-    struct orr_buf read;  /* the last frame or value read */
+    struct orr_buf batch;     /* frames encoded for the end of 'seg' */
+    struct orr_buf read;      /* the last frame or value read */
+    struct orr_recall recall; /* values read more than once */
     uint64_t next_refresh;
     uint64_t max_bytes, max_age;
     uint64_t (*wall)(void);

@@ -207,15 +207,24 @@ int orr_store_read(struct orr_store *s, const struct orr_entry *t,
     return 0;
 }
 
-/* Reads what an entry says, into 'out'. */
+/* Reads what an entry says, into 'out'. What is read once is mostly not read
+ * again: it is kept from the second time on. */
 static int value_of(struct orr_store *s, const struct orr_entry *t,
                     struct orr_store_value *out, struct orr_err *e)
 {
     struct orr_frame f;
     struct orr_digest d;
+    uint64_t seg = s->cat.segs[t->seg].id;
+    const struct orr_recalled *k = orr_recall_find(&s->recall, t, seg);
+    if (k) {
+        *out = (struct orr_store_value){k->bytes, k->n, k->created, k->expires};
+        return 0;
+    }
     int rc = orr_store_read(s, t, &f, e);
     if (rc < 0)
         return rc;
+    if (t->used && f.type == ORR_FRAME_RECORD)
+        orr_recall_keep(&s->recall, t, seg, &f);
     *out = (struct orr_store_value){.bytes = f.payload,
                                     .n = f.payload_len,
                                     .created = f.created,

@@ -1,10 +1,10 @@
 -- Results that outlive runs: values by name and params, computed once. In the same store as
 -- the memo of steps, so `orrery cache` counts and prunes both.
 --
--- The key is the digest of the packed { name, params, function }: no order of a table, no
--- joining of texts can make two of them one. What fails is never stored. A key is computed
--- by one task of one thread of one process at a time; the others wait and take its value. A
--- claim is a lock that dies with its process.
+-- The key is the digest of the packed function and params, in the space of the name: no order
+-- of a table, no joining of texts can make two of them one. What fails is never stored. A key
+-- is computed by one task of one thread of one process at a time; the others wait and take
+-- its value. A claim is a lock that dies with its process.
 local check = require("orrery.kernel.check")
 local errors = require("orrery.kernel.errors")
 local func = require("orrery.core.func")
@@ -48,8 +48,12 @@ local function space_of(name, verb)
   errors.raise("usage", ("cache.%s needs a name first, a text"):format(verb))
 end
 
+-- A list, for its packing is cheaper than that of names; no version is none of the versions.
 local function key_of(params, version)
-  return must(pack.digest({ params = params, version = version }, "cache"))
+  local key, err = pack.digest({ version ~= nil, version or false, params }, "cache")
+  if key then return key end
+  local text = err.message:gsub("^cache%[3%]", "cache.params"):gsub("^cache%[2%]", "cache.version")
+  errors.raise(err.code, text)
 end
 
 -- Where `orrery run` in this directory keeps its cache.
@@ -78,10 +82,10 @@ function cache.open(opts)
     Cache)
 end
 
+-- When it was put there and its end; else nil; and the value, which may be nil itself.
 local function find(self, space, key)
-  local bytes, facts = self.store:get(space, key)
-  local box = bytes and pack.decode(bytes)
-  if type(box) == "table" then return facts, box[1] end
+  local box, created, expires = self.store:value(space, key)
+  if type(box) == "table" and math.type(created) then return created, box[1], expires end
 end
 
 local function keep(self, space, key, value, ttl)
@@ -111,9 +115,9 @@ end
 ---@return { created: number, expires?: number }? facts there also when the value is nil
 function Cache:get(name, params)
   local space = space_of(name, "get")
-  local facts, value = find(self, space, key_of(params))
-  count(self, space, facts and "hits" or "misses")
-  return value, facts
+  local created, value, expires = find(self, space, key_of(params))
+  count(self, space, created and "hits" or "misses")
+  return value, created and { created = created, expires = expires }
 end
 
 --- Keeps a value under a name and params.
@@ -173,8 +177,8 @@ end
 local function compute(self, space, key, ttl, fn, ...)
   local claim = space .. "\0" .. key
   local _ <close>, me = turn(self, claim, space:sub(#PREFIX + 1))
-  local facts, value = find(self, space, key)
-  if facts then
+  local created, value = find(self, space, key)
+  if created then
     count(self, space, "hits")
     return value, true
   end
@@ -188,8 +192,8 @@ end
 
 -- The value of a key, computed when there is none: value, was it there?
 local function obtain(self, space, key, ttl, fn, ...)
-  local facts, value = find(self, space, key)
-  if not facts then return compute(self, space, key, ttl, fn, ...) end
+  local created, value = find(self, space, key)
+  if not created then return compute(self, space, key, ttl, fn, ...) end
   count(self, space, "hits")
   return value, true
 end
@@ -249,13 +253,13 @@ end
 ---@return any value
 ---@return boolean hit
 function Cache:get_or_compute(name, params, fn, opts)
-  opts = check.options(opts, COMPUTE, "cache.get_or_compute")
+  if opts ~= nil then check.options(opts, COMPUTE, "cache.get_or_compute") end
   if type(fn) ~= "function" then
     errors.raise("usage", "cache.get_or_compute(name, params, fn): fn is a function")
   end
-  local space, version = space_of(name, "get_or_compute"), opts.version
+  local space, version = space_of(name, "get_or_compute"), opts and opts.version
   if version == nil then version = identity(self, fn, "get_or_compute") end
-  return obtain(self, space, key_of(params, version), opts.ttl, fn, params)
+  return obtain(self, space, key_of(params, version), opts and opts.ttl, fn, params)
 end
 
 local function wrapped(open, fn, opts)

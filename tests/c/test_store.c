@@ -349,6 +349,63 @@ static void a_corrupt_cas_file_is_dropped_and_can_be_put_again(void **state)
     orr_store_close(s);
 }
 
+/* Often enough that the handle has it in memory. */
+static void read_often(struct orr_store *s, const char *key, const char *value)
+{
+    for (int i = 0; i < 4; i++)
+        assert_value(s, key, value);
+}
+
+static void what_was_read_often_is_let_go_with_its_record(void **state)
+{
+    struct orr_store *s = open_store(state), *other = open_store(state);
+    uint64_t cleared;
+    put(s, "a", "one");
+    read_often(s, "a", "one");
+    put(s, "a", "two");
+    read_often(s, "a", "two");
+    orr_store_refresh(other, NULL);
+    put(other, "a", "three");
+    orr_store_refresh(s, NULL);
+    read_often(s, "a", "three");
+    put(s, "a", "");
+    read_often(s, "a", "");
+    assert_int_equal(orr_store_del(s, "sp", 2, "a", 1, NULL), 1);
+    assert_none(s, "a");
+    put(s, "a", "four");
+    read_often(s, "a", "four");
+    assert_int_equal(orr_store_clear(s, NULL, 0, &cleared, NULL), 0);
+    assert_none(s, "a");
+    orr_store_close(other);
+    orr_store_close(s);
+}
+
+static void what_was_read_often_expires(void **state)
+{
+    struct orr_store *s =
+        open_with(state, &(struct orr_store_opts){.wall = fake_wall});
+    struct orr_store_value v;
+    fake_now = 100 * DAY;
+    assert_int_equal(orr_store_put(s, "sp", 2, "a", 1, "1", 1, SECOND, NULL),
+                     0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(get(s, "a", &v), 0);
+    assert_int_equal(v.created, fake_now);
+    assert_int_equal(v.expires, fake_now + SECOND);
+    fake_now += 2 * SECOND;
+    assert_none(s, "a");
+    orr_store_close(s);
+}
+
+static void more_than_memory_holds_is_still_right(void **state)
+{
+    struct orr_store *s = open_store(state);
+    fill(s, 10000);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(count_right(s, 10000), 10000);
+    orr_store_close(s);
+}
+
 int main(void)
 {
 #define IN_FOLDER(f)                                                           \
@@ -371,6 +428,9 @@ int main(void)
         IN_FOLDER(many_files_are_restored_by_several_threads),
         IN_FOLDER(restoring_outside_the_root_is_refused),
         IN_FOLDER(a_corrupt_cas_file_is_dropped_and_can_be_put_again),
+        IN_FOLDER(what_was_read_often_is_let_go_with_its_record),
+        IN_FOLDER(what_was_read_often_expires),
+        IN_FOLDER(more_than_memory_holds_is_still_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,6 +256,8 @@ describe("a cache", function()
       assert.truthy(tostring(err):find(text, 1, true), tostring(err))
     end
     fails("cache.params.f: cannot pass a function", c.get, c, "a", { f = print })
+    fails("cache.version.f: cannot pass a function", c.get_or_compute, c, "a", 1, print,
+      { version = { f = print } })
     fails("value: cannot pass a function", c.put, c, "a", 1, print)
     fails("value.deep[2]: cannot pass a function", c.put, c, "a", 1, { deep = { 1, print } })
     fails("value.f: cannot pass", c.get_or_compute, c, "a", 2, function() return { f = print } end)

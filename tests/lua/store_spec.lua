@@ -1,6 +1,7 @@
 -- store: records, blobs and locks as Lua sees them.
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
+local pack = require("orrery.core.pack")
 local store = require("orrery.core.store")
 
 local dir, s
@@ -24,6 +25,19 @@ describe("store records", function()
     assert.is_true(math.abs(info.created - os.time()) < 60)
     assert.is_nil(info.expires)
     assert.are.equal(1, select("#", s:get("skills", "another")))
+  end)
+
+  it("come back as the value they hold, with their times", function()
+    assert(s:put("a", "k", pack.encode({ x = { 1, "two" } }), { ttl = 3600 }))
+    local value, created, expires = s:value("a", "k")
+    assert.same({ x = { 1, "two" } }, value)
+    local _, info = s:get("a", "k")
+    assert.same({ info.created, info.expires }, { created, expires })
+    assert(s:put("a", "k", "no packed value"))
+    local none, err = s:value("a", "k")
+    assert.is_nil(none)
+    assert.is_string(err.message)
+    assert.are.equal(1, select("#", s:value("a", "another")))
   end)
 
   it("are there for the next handle and for one beside it", function()

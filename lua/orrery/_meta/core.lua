@@ -265,6 +265,7 @@
 ---@class core.Store
 ---@field put fun(self, space: string, key: string, bytes: string, opts?: { ttl?: number }): true?, orrery.Err?
 ---@field get fun(self, space: string, key: string): string?, { created: number, expires?: number }|orrery.Err?   corrupt or expired: nil
+---@field value fun(self, space: string, key: string): any, number|orrery.Err?, number?   as get, unpacked: the value, when it was put, when it expires; corrupt, expired or no packed value: nil
 ---@field del fun(self, space: string, key: string): boolean
 ---@field put_blob fun(self, bytes: string): string?, orrery.Err?       digest
 ---@field put_file fun(self, path: string): string?, integer|orrery.Err  digest, size

@@ -18,6 +18,7 @@ end
 ---@param kinds string Lua types, "integer", "list", "any", or "=literal", joined by "|"
 ---@return boolean
 function check.fits(v, kinds)
+  if type(v) == kinds then return true end
   for kind in kinds:gmatch("[^|]+") do
     if fits(v, kind) then return true end
   end
@@ -45,6 +46,19 @@ local function refuse_unknown(opts, spec, name, level)
   end
 end
 
+-- Are they all right? Unordered and without a text, for nearly all are; who is to be told
+-- what is wrong looks again, in order.
+local function is_right(opts, spec)
+  for k, v in next, opts do
+    local kinds = spec[k]
+    if not kinds or not check.fits(v, kinds:match("[^!].*")) then return false end
+  end
+  for k, kinds in next, spec do
+    if opts[k] == nil and kinds:byte() == 33 then return false end -- "!"
+  end
+  return true
+end
+
 --- Checks an options table against { name = kinds }; a leading "!" makes one required.
 --- check.options(opts, { limit = "integer", on_error = "=stop|=finish" }, "group.run")
 ---@param opts table? nil counts as empty
@@ -58,6 +72,7 @@ function check.options(opts, spec, name, level)
   if type(opts) ~= "table" then
     error(("%s: options must be a table, not %s"):format(name, type(opts)), level)
   end
+  if is_right(opts, spec) then return opts end
   refuse_unknown(opts, spec, name, level)
   for k, kinds in sorted.pairs(spec) do
     local required = kinds:sub(1, 1) == "!"
