@@ -96,6 +96,11 @@ function Bench:time(what, fn, opts)
   return row(self, what, opts.who or "orrery", times, { unit = unit, goal = opts.goal }).median
 end
 
+--- What was timed elsewhere, in a process of its own: the median of a list.
+function Bench:list(what, times, unit, goal)
+  return row(self, what, "orrery", times, { unit = unit, goal = goal }).median
+end
+
 --- A value that was not timed: MB/s, bytes, a ratio.
 function Bench:value(what, value, unit, goal, who)
   self.rows[#self.rows + 1] = { claim = self.name, what = what, who = who or "orrery", n = 1,
