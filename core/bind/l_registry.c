@@ -35,79 +35,133 @@ static int l_close(lua_State *L)
 
 /* --- a table to an artifact --- */
 
-/* Field 'k' of the table at 2, a string or absent. Leaves it on the stack, so
- * that the span lives as long as the call. */
-static struct orr_span span_field(lua_State *L, const char *k)
+/* Upvalues of what adds: the scratch, then the fields' names, which Lua finds
+ * faster as strings of its own than as C's. */
+enum { UP_SCRATCH = 1, UP_NAMES };
+enum field {
+    F_NAME,
+    F_ID,
+    F_TYPE,
+    F_STEP,
+    F_PATH,
+    F_DIGEST,
+    F_SIZE,
+    F_VERSION,
+    F_META,
+    FIELDS
+};
+static const char *const field_names[FIELDS] = {
+    "name", "id", "type", "step", "path", "digest", "size", "version", "meta"};
+
+/* Pushes a field of the table at 't'; returns its type. */
+static int push_field(lua_State *L, int t, enum field f)
+{
+    lua_pushvalue(L, lua_upvalueindex(UP_NAMES + (int)f));
+    return lua_gettable(L, t);
+}
+
+/* A string or absent. Leaves it on the stack, so that the span lives as long
+ * as the call. */
+static struct orr_span span_field(lua_State *L, int t, enum field f)
 {
     struct orr_span s = {NULL, 0};
-    int type = lua_getfield(L, 2, k); // … v
+    int type = push_field(L, t, f); // … v
     if (type == LUA_TSTRING)
         s.p = lua_tolstring(L, -1, &s.n);
     else if (type != LUA_TNIL)
-        luaL_error(L, "artifact.%s: a string expected, got %s", k,
+        luaL_error(L, "artifact.%s: a string expected, got %s", field_names[f],
                    lua_typename(L, type));
     return s;
 }
 
-static lua_Integer integer_field(lua_State *L, const char *k, lua_Integer min,
-                                 lua_Integer max, lua_Integer absent)
+static lua_Integer integer_field(lua_State *L, int t, enum field f,
+                                 lua_Integer min, lua_Integer max,
+                                 lua_Integer absent)
 {
     int ok = 1;
     lua_Integer v = absent;
-    if (lua_getfield(L, 2, k) != LUA_TNIL) { // … v
+    if (push_field(L, t, f) != LUA_TNIL) { // … v
         v = lua_tointegerx(L, -1, &ok);
         if (!ok || v < min || v > max)
-            luaL_error(L, "artifact.%s: an integer from %I to %I expected", k,
-                       min, max);
+            luaL_error(L, "artifact.%s: an integer from %I to %I expected",
+                       field_names[f], min, max);
     }
     lua_pop(L, 1);
     return v;
 }
 
-/* Packs field 'meta' into the scratch, at whose bytes it then points. Returns
- * 0, or the results to give. */
-static int meta_field(lua_State *L, struct orr_scratch *b,
-                      struct orr_span *meta)
+/* Reads the table at 't', raising for what is no artifact; its strings stay on
+ * the stack. 'meta' is packed into the scratch. 0 or ORR_E*. */
+static int read_artifact(lua_State *L, int t, struct orr_artifact *a,
+                         struct orr_scratch *b, struct orr_err *e)
 {
-    struct orr_err e;
-    int rc = 0;
-    if (lua_getfield(L, 2, "meta") != LUA_TNIL) // … meta
-        rc = orr_value_pack(L, -1, "artifact.meta", &b->out, &b->es, &e);
-    if (rc < 0) {
-        orr_scratch_rest(b);
-        return orr_fail(L, &e);
-    }
-    *meta = (struct orr_span){(const char *)b->out.data, b->out.len};
-    return 0;
+    *a = (struct orr_artifact){.size = -1};
+    a->name = span_field(L, t, F_NAME);
+    a->id = span_field(L, t, F_ID);
+    a->type = span_field(L, t, F_TYPE);
+    a->step = span_field(L, t, F_STEP);
+    a->path = span_field(L, t, F_PATH);
+    a->digest = span_field(L, t, F_DIGEST);
+    a->size = integer_field(L, t, F_SIZE, 0, LUA_MAXINTEGER, -1);
+    a->version = (uint32_t)integer_field(L, t, F_VERSION, 1, UINT32_MAX - 1, 0);
+    if (push_field(L, t, F_META) == LUA_TNIL) // … meta
+        return 0;
+    int rc = orr_value_pack(L, -1, "artifact.meta", &b->out, &b->es, e);
+    a->meta = (struct orr_span){(const char *)b->out.data, b->out.len};
+    return rc;
+}
+
+/* Adds the artifact of the table at 't', which becomes what was stored. */
+static int add_table(lua_State *L, struct orr_registry *r, int t,
+                     struct orr_artifact *a, struct orr_err *e)
+{
+    struct orr_scratch *b = orr_scratch_take(L, UP_SCRATCH);
+    int rc = read_artifact(L, t, a, b, e);
+    if (rc == 0)
+        rc = orr_registry_add(r, a, a, e);
+    orr_scratch_rest(b);
+    return rc;
 }
 
 static int l_add(lua_State *L)
 {
     struct orr_registry *r = check_registry(L);
-    struct orr_artifact a = {.size = -1};
+    struct orr_artifact a;
     struct orr_err e;
     luaL_checktype(L, 2, LUA_TTABLE);
-    luaL_checkstack(L, 16, NULL);
-    a.name = span_field(L, "name");
+    luaL_checkstack(L, FIELDS + 4, NULL);
+    int rc = add_table(L, r, 2, &a, &e);
     luaL_argcheck(L, a.name.n, 2, "field 'name' missing or empty");
-    a.id = span_field(L, "id");
-    a.type = span_field(L, "type");
-    a.step = span_field(L, "step");
-    a.path = span_field(L, "path");
-    a.digest = span_field(L, "digest");
-    a.size = integer_field(L, "size", 0, LUA_MAXINTEGER, -1);
-    a.version = (uint32_t)integer_field(L, "version", 1, UINT32_MAX - 1, 0);
-    struct orr_scratch *b = orr_scratch_take(L, 1);
-    int failed = meta_field(L, b, &a.meta);
-    if (failed)
-        return failed;
-    int rc = orr_registry_add(r, &a, &a, &e);
-    orr_scratch_rest(b);
     if (rc < 0)
         return orr_fail(L, &e);
     lua_pushlstring(L, a.id.p, a.id.n);
     lua_pushinteger(L, a.version);
     return 2;
+}
+
+/* As many adds, without a text for each new id. */
+static int l_add_all(lua_State *L)
+{
+    struct orr_registry *r = check_registry(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checkstack(L, FIELDS + 4, NULL);
+    lua_Integer n = luaL_len(L, 2);
+    for (lua_Integer i = 1; i <= n; i++) {
+        struct orr_artifact a;
+        struct orr_err e;
+        if (lua_geti(L, 2, i) != LUA_TTABLE) // artifact
+            return luaL_error(L, "artifact %I: a table expected, got %s", i,
+                              luaL_typename(L, 3));
+        if (add_table(L, r, 3, &a, &e) < 0) {
+            orr_fail(L, &e); // … nil err
+            lua_pushinteger(L, i);
+            lua_setfield(L, -2, "item");
+            return 2;
+        }
+        lua_settop(L, 2);
+    }
+    lua_pushinteger(L, n);
+    return 1;
 }
 
 /* --- an artifact to a table --- */
@@ -300,28 +354,24 @@ static int l_new(lua_State *L)
 
 int orr_open_registry(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"add", l_add},
-                                       {"get", l_get},
-                                       {"has", l_has},
-                                       {"index", l_index},
-                                       {"at", l_at},
-                                       {"by_name", l_by_name},
-                                       {"by_type", l_by_type},
-                                       {"by_step", l_by_step},
-                                       {"versions", l_versions},
-                                       {"count", l_count},
-                                       {"bytes", l_bytes},
-                                       {"save", l_save},
-                                       {"load", l_load},
-                                       {"close", l_close},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"get", l_get},         {"has", l_has},
+        {"index", l_index},     {"at", l_at},
+        {"by_name", l_by_name}, {"by_type", l_by_type},
+        {"by_step", l_by_step}, {"versions", l_versions},
+        {"count", l_count},     {"bytes", l_bytes},
+        {"save", l_save},       {"load", l_load},
+        {"close", l_close},     {NULL, NULL}};
+    static const luaL_Reg adding[] = {
+        {"add", l_add}, {"add_all", l_add_all}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", l_new}, {NULL, NULL}};
     orr_handle_type(L, REGISTRY_TYPE, methods, l_close);
     luaL_getmetatable(L, REGISTRY_TYPE); // mt
     lua_getfield(L, -1, "__index");      // mt methods
     orr_scratch_push(L);
-    lua_pushcclosure(L, l_add, 1);
-    lua_setfield(L, -2, "add");
+    for (int i = 0; i < FIELDS; i++)
+        lua_pushstring(L, field_names[i]);
+    luaL_setfuncs(L, adding, 1 + FIELDS);
     lua_pop(L, 2);
     luaL_newlib(L, functions);
     return 1;

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/xalloc.h"
 #include "engine/registry_table.h"
 
@@ -76,18 +77,24 @@ static bool match_group(const void *owner, uint32_t no, const char *key,
 }
 
 static bool find_id(const struct orr_registry *r, const char *id, size_t n,
-                    uint32_t *no)
+                    uint32_t hash, uint32_t *no)
 {
-    return orr_registry_table_find(&r->ids, match_id, r, id, n, no);
+    return orr_registry_table_find(&r->ids, match_id, r, id, n, hash, no);
+}
+
+static struct group *find_hashed(const struct groups *g, const char *key,
+                                 size_t n, uint32_t hash)
+{
+    uint32_t no = 0;
+    bool found = n && orr_registry_table_find(&g->table, match_group, g, key, n,
+                                              hash, &no);
+    return found ? &g->all[no] : NULL;
 }
 
 static struct group *find_group(const struct groups *g, const char *key,
                                 size_t n)
 {
-    uint32_t no = 0;
-    bool found =
-        n && orr_registry_table_find(&g->table, match_group, g, key, n, &no);
-    return found ? &g->all[no] : NULL;
+    return find_hashed(g, key, n, orr_map_hash(key, n));
 }
 
 /* --- room, so that nothing after it can fail --- */
@@ -148,15 +155,31 @@ static size_t write_suffix(char *out, uint32_t version)
     return len;
 }
 
+/* Where an artifact goes, looked up once. */
+struct place {
+    uint32_t id_hash, hash[KINDS];
+    struct group *g[KINDS]; /* NULL: a new one, or none */
+};
+
+static void find_groups(const struct orr_registry *r,
+                        const struct orr_artifact *a, struct place *p)
+{
+    const struct orr_span *keys[KINDS] = {&a->name, &a->type, &a->step};
+    for (int kind = 0; kind < KINDS; kind++) {
+        p->hash[kind] = orr_map_hash(keys[kind]->p, keys[kind]->n);
+        p->g[kind] = find_hashed(&r->by[kind], keys[kind]->p, keys[kind]->n,
+                                 p->hash[kind]);
+    }
+}
+
 /* Settles version and id: the first free "<name>@v<n>", unless one was given;
  * false when that is taken. 'scratch' has room for the name and SUFFIX bytes.
  */
 static bool settle_id(const struct orr_registry *r, struct orr_artifact *a,
-                      char *scratch)
+                      struct place *p, char *scratch)
 {
     uint32_t no;
-    const struct group *g =
-        find_group(&r->by[ORR_REGISTRY_NAME], a->name.p, a->name.n);
+    const struct group *g = p->g[ORR_REGISTRY_NAME];
     bool free_version = !a->version, free_id = !a->id.n;
     if (free_version)
         a->version = g ? g->top + 1 : 1;
@@ -167,7 +190,8 @@ static bool settle_id(const struct orr_registry *r, struct orr_artifact *a,
             size_t n = write_suffix(scratch + a->name.n, a->version);
             a->id = (struct orr_span){scratch, a->name.n + n};
         }
-        if (!find_id(r, a->id.p, a->id.n, &no))
+        p->id_hash = orr_map_hash(a->id.p, a->id.n);
+        if (!find_id(r, a->id.p, a->id.n, p->id_hash, &no))
             return true;
         if (!free_id || !free_version)
             return false;
@@ -183,16 +207,17 @@ static struct orr_span put_span(char **at, struct orr_span s)
     return stored;
 }
 
-/* Adds record 'no' to its group 'g', or to a new one of that key, whose bytes
- * it borrows; returns the group's number + 1. Room was reserved. */
+/* Adds record 'no' to its group of 'p', or to a new one of that key, whose
+ * bytes it borrows; returns the group's number + 1. Room was reserved. */
 static uint32_t join(struct orr_registry *r, enum orr_registry_by kind,
-                     struct group *g, struct orr_span key, uint32_t no)
+                     const struct place *p, struct orr_span key, uint32_t no)
 {
     struct groups *gs = &r->by[kind];
+    struct group *g = p->g[kind];
     if (!g) {
         g = &gs->all[gs->table.count];
         *g = (struct group){.text = key.p, .text_n = (uint32_t)key.n};
-        orr_registry_table_put(&gs->table, key.p, key.n,
+        orr_registry_table_put(&gs->table, p->hash[kind],
                                (uint32_t)gs->table.count);
     }
     if (g->last)
@@ -207,12 +232,12 @@ static uint32_t join(struct orr_registry *r, enum orr_registry_by kind,
 
 /* Same for a type or step, whose text its group keeps for all. */
 static uint32_t join_shared(struct orr_registry *r, enum orr_registry_by kind,
-                            struct group *g, struct orr_span key, uint32_t no,
-                            char **at)
+                            const struct place *p, struct orr_span key,
+                            uint32_t no, char **at)
 {
     if (!key.n)
         return 0;
-    return join(r, kind, g, g ? key : put_span(at, key), no);
+    return join(r, kind, p, p->g[kind] ? key : put_span(at, key), no);
 }
 
 static void view(const struct orr_registry *r, const struct record *rec,
@@ -238,21 +263,15 @@ static void view(const struct orr_registry *r, const struct record *rec,
     out->saved = rec->saved;
 }
 
-/* Stores a settled artifact. ORR_ENOMEM leaves all as it was. */
+/* Stores a settled artifact, for which room was reserved. ORR_ENOMEM leaves
+ * all as it was. */
 static int store(struct orr_registry *r, const struct orr_artifact *a,
-                 struct orr_artifact *out)
+                 const struct place *p, struct orr_artifact *out)
 {
-    if (reserve(r) < 0)
-        return ORR_ENOMEM;
-    // Groups do not move any more.
-    const struct orr_span *keys[KINDS] = {&a->name, &a->type, &a->step};
-    struct group *g[KINDS];
-    for (int kind = 0; kind < KINDS; kind++)
-        g[kind] = find_group(&r->by[kind], keys[kind]->p, keys[kind]->n);
     char *at = orr_arena_take(
         &r->text, a->id.n + a->name.n + a->path.n + a->digest.n + a->meta.n +
-                      (g[ORR_REGISTRY_TYPE] ? 0 : a->type.n) +
-                      (g[ORR_REGISTRY_STEP] ? 0 : a->step.n));
+                      (p->g[ORR_REGISTRY_TYPE] ? 0 : a->type.n) +
+                      (p->g[ORR_REGISTRY_STEP] ? 0 : a->step.n));
     if (!at)
         return ORR_ENOMEM;
     uint32_t no = (uint32_t)r->count;
@@ -266,17 +285,15 @@ static int store(struct orr_registry *r, const struct orr_artifact *a,
                            .meta_n = (uint32_t)a->meta.n,
                            .version = a->version,
                            .saved = a->saved};
-    struct orr_span id = put_span(&at, a->id);
+    put_span(&at, a->id);
     struct orr_span name = put_span(&at, a->name);
     put_span(&at, a->path);
     put_span(&at, a->digest);
     put_span(&at, a->meta);
-    orr_registry_table_put(&r->ids, id.p, id.n, no);
-    join(r, ORR_REGISTRY_NAME, g[ORR_REGISTRY_NAME], name, no);
-    rec->type = join_shared(r, ORR_REGISTRY_TYPE, g[ORR_REGISTRY_TYPE], a->type,
-                            no, &at);
-    rec->step = join_shared(r, ORR_REGISTRY_STEP, g[ORR_REGISTRY_STEP], a->step,
-                            no, &at);
+    orr_registry_table_put(&r->ids, p->id_hash, no);
+    join(r, ORR_REGISTRY_NAME, p, name, no);
+    rec->type = join_shared(r, ORR_REGISTRY_TYPE, p, a->type, no, &at);
+    rec->step = join_shared(r, ORR_REGISTRY_STEP, p, a->step, no, &at);
     r->count++;
     view(r, rec, out);
     return 0;
@@ -302,11 +319,15 @@ static int add_locked(struct orr_registry *r, struct orr_artifact *a,
 {
     if (r->count >= UINT32_MAX - 1)
         return orr_err_set(e, ORR_ELIMIT, "the registry is full");
-    if (!settle_id(r, a, scratch))
+    if (reserve(r) < 0)
+        return orr_err_set(e, ORR_ENOMEM, "no memory for another artifact");
+    struct place p; // groups do not move any more
+    find_groups(r, a, &p);
+    if (!settle_id(r, a, &p, scratch))
         return orr_err_set(e, ORR_EINVAL,
                            "artifact id '%.*s' is registered already",
                            a->id.n > 200 ? 200 : (int)a->id.n, a->id.p);
-    if (store(r, a, out) < 0)
+    if (store(r, a, &p, out) < 0)
         return orr_err_set(e, ORR_ENOMEM, "no memory for another artifact");
     return 0;
 }
@@ -366,8 +387,9 @@ bool orr_registry_get(struct orr_registry *r, const char *id, size_t n,
                       struct orr_artifact *out)
 {
     uint32_t no;
+    uint32_t hash = orr_map_hash(id, n);
     pthread_mutex_lock(&r->lock);
-    bool found = find_id(r, id, n, &no);
+    bool found = find_id(r, id, n, hash, &no);
     if (found)
         view(r, record_at(r, no), out);
     pthread_mutex_unlock(&r->lock);
@@ -378,8 +400,9 @@ bool orr_registry_has(struct orr_registry *r, const char *id, size_t n,
                       size_t *no)
 {
     uint32_t found_no = 0;
+    uint32_t hash = orr_map_hash(id, n);
     pthread_mutex_lock(&r->lock);
-    bool found = find_id(r, id, n, &found_no);
+    bool found = find_id(r, id, n, hash, &found_no);
     pthread_mutex_unlock(&r->lock);
     if (found && no)
         *no = found_no;

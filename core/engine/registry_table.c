@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "base/map.h"
 
 struct orr_registry_slot {
     uint32_t hash; /* 0: empty */
@@ -13,11 +12,11 @@ struct orr_registry_slot {
 
 bool orr_registry_table_find(const struct orr_registry_table *t,
                              orr_registry_match match, const void *owner,
-                             const char *key, size_t n, uint32_t *no)
+                             const char *key, size_t n, uint32_t hash,
+                             uint32_t *no)
 {
     if (!t->cap)
         return false;
-    uint32_t hash = orr_map_hash(key, n);
     size_t mask = t->cap - 1;
     for (size_t i = hash & mask; t->slots[i].hash; i = (i + 1) & mask) {
         const struct orr_registry_slot *s = &t->slots[i];
@@ -55,11 +54,10 @@ int orr_registry_table_reserve(struct orr_registry_table *t)
     return 0;
 }
 
-void orr_registry_table_put(struct orr_registry_table *t, const char *key,
-                            size_t n, uint32_t no)
+void orr_registry_table_put(struct orr_registry_table *t, uint32_t hash,
+                            uint32_t no)
 {
-    place(t->slots, t->cap,
-          (struct orr_registry_slot){orr_map_hash(key, n), no});
+    place(t->slots, t->cap, (struct orr_registry_slot){hash, no});
     t->count++;
 }
 

@@ -21,17 +21,18 @@ struct orr_registry_table {
 typedef bool (*orr_registry_match)(const void *owner, uint32_t no,
                                    const char *key, size_t n);
 
-/* Finds a key; true fills 'no'. */
+/* Finds a key whose orr_map_hash is 'hash'; true fills 'no'. */
 bool orr_registry_table_find(const struct orr_registry_table *t,
                              orr_registry_match match, const void *owner,
-                             const char *key, size_t n, uint32_t *no);
+                             const char *key, size_t n, uint32_t hash,
+                             uint32_t *no);
 
 /* Makes room for one more key. 0 or ORR_ENOMEM. */
 int orr_registry_table_reserve(struct orr_registry_table *t);
 
-/* Adds a key that is not there; room was reserved. */
-void orr_registry_table_put(struct orr_registry_table *t, const char *key,
-                            size_t n, uint32_t no);
+/* Adds a key that is not there, by its hash; room was reserved. */
+void orr_registry_table_put(struct orr_registry_table *t, uint32_t hash,
+                            uint32_t no);
 
 /* Bytes allocated. */
 size_t orr_registry_table_bytes(const struct orr_registry_table *t);

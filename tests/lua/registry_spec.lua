@@ -93,6 +93,34 @@ describe("registry", function()
     assert.equal(1, r:count())
   end)
 
+  it("adds many at once as it does one by one", function()
+    local list, one = {}, core.new()
+    for i = 1, 300 do
+      list[i] = { name = "n" .. i % 7, type = i % 2 == 0 and "t" or nil, step = "s" .. i % 3,
+        meta = { i }, size = i }
+    end
+    for _, a in ipairs(list) do one:add(a) end
+    assert.are.equal(300, r:add_all(list))
+    assert.are.equal(300, r:count())
+    for i = 1, 300 do assert.are.same(one:at(i), r:at(i)) end
+    assert.are.equal(0, r:add_all({}))
+    one:close()
+  end)
+
+  it("says which of many it refuses, and keeps those before it", function()
+    local n, err = r:add_all({ { name = "a", id = "x" }, { name = "b", id = "x" }, { name = "c" } })
+    assert.is_nil(n)
+    assert.are.equal(2, err.item)
+    assert.are.same({ "x" }, { r:at(1).id, r:at(2) })
+    assert.has_error(function() r:add_all({ { name = "a" }, 7 }) end,
+      "artifact 2: a table expected, got number")
+    assert.are.equal(2, r:count())
+    local public <close> = require("orrery.registry").new()
+    local ok, why = pcall(public.add_all, public, { { name = "a" }, { type = "b" } })
+    assert.is_false(ok)
+    assert.is_truthy(tostring(why):find("artifact 2: an artifact needs a name", 1, true))
+  end)
+
   it("saves and loads all there is", function()
     r:add({ name = "a \"quoted\" ü", type = "t", step = "s", path = "p", digest = "d", size = 0,
       meta = { deep = { 1, 2.5, "x", pack.null, pack.array({}) } } })

@@ -345,6 +345,7 @@
 ---@field meta? any         packable
 ---@class core.Registry
 ---@field add fun(self, a: core.Artifact): string?, integer|orrery.Err   id, version
+---@field add_all fun(self, list: core.Artifact[]): integer?, orrery.Err   how many; err.item: which one was refused, those before it stay
 ---@field get fun(self, id: string): core.Artifact?
 ---@field has fun(self, id: string): boolean
 ---@field index fun(self, id: string): integer?       its place in insertion order, as for at; as cheap as has
