@@ -181,6 +181,21 @@ steps:
       assert.are.same({ { "rate_limit", 0.3 }, { "rate_limit", 1 } }, waits)
     end })
 
+  it("that wants to be left alone for a day is, and its fallback asked", chat.test {
+    files = ask('prompt = "x"'), answers = { m2 = chat.says("at once"),
+      m1 = chat.refuses(429, "enough", "Retry-After: 86400\r\n") },
+    agents = FAST:gsub(" }$", ", fallback = 'two' }")
+      .. ', two = { http = { base_url = "URL", model = "m2" } }',
+    shell = [["$orrery" run a --timeout 1m && exec "$orrery" run a --force --agent two=false]], code = 1,
+    stdout = { "two takes over", "at once" }, stderr = { "ask: exit 1 (2 attempts)" },
+    after = function(dir) assert.are.equal(3, chat.requests(dir)) end })
+
+  it("that wants to be left alone for a day says so where nobody takes over", chat.test {
+    files = ask('prompt = "x"'), agents = FAST, args = "run a --timeout 1m", code = 1,
+    answers = { m1 = chat.refuses(429, "enough", "Retry-After: 86400\r\n") },
+    stderr = { "the service answered 429: enough", "the service asks to wait 1d" },
+    after = function(dir) assert.are.equal(1, chat.requests(dir)) end })
+
   it("that fails for a moment is asked again, without words about it", chat.test {
     files = ask('prompt = "x"'), answers = { ["1"] = chat.refuses(500, "oops"), ["2"] = "",
       ["3"] = chat.says("ok") }, agents = FAST, args = "run a",
@@ -245,6 +260,33 @@ steps:
     files = ask('prompt = "x"'), answers = { default = "HTTP/1.1 200 OK\r\n\r\n{\"choices\": [" },
     agents = FAST, args = "run a", code = 1, stderr = "the answer is not JSON",
     after = function(dir) assert.are.equal(3, chat.requests(dir)) end })
+
+  it("that answers 200 around an error of its upstream is asked again as that error says", chat.test {
+    files = ask('prompt = "x"'), answers = {
+      ["1"] = 'HTTP/1.1 200 OK\r\n\r\n{"error":{"code":429,"message":"busy"},"choices":null}',
+      ["2"] = 'HTTP/1.1 200 OK\r\n\r\n{"error":{"code":401,"message":"no key"}}' },
+    agents = FAST, args = "run a", code = 1, stdout = "the service answered 429: busy; again at once",
+    stderr = "the service wants a key (401): no key", after = function(dir)
+      assert.are.equal(2, chat.requests(dir))
+    end })
+
+  it("whose stream is damaged in the middle is asked again, however well it ends", chat.test {
+    files = ask('prompt = "Count", outputs = { "n.txt" }'),
+    answers = { ["1"] = chat.streams({ "one " }, 'data: {"choices":[{"de\n\n'
+      .. 'data: {"choices":[{"delta":{"content":" three"},"finish_reason":"stop"}]}\n\n'
+      .. "data: [DONE]\n\n"), ["2"] = chat.streams({ "all" }) },
+    agents = FAST:gsub("retry", "stream = true, retry"), args = "run a",
+    stdout = 'the stream is damaged: {"choices":[{"de', after = function(dir)
+      assert.are.equal("all\n", cli.read(dir .. "/n.txt"))
+    end })
+
+  it("is not mistaken for the proxy before it", chat.test {
+    files = ask('prompt = "x"'),
+    answers = { default = "HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n" },
+    agents = 'dev = { http = { base_url = "https://ai.test/v1", model = "m", '
+      .. "retry = { attempts = 1 } } }",
+    shell = 'https_proxy=http://127.0.0.1:$(cat srv/port) "$orrery" run a', code = 1,
+    stderr = "CONNECT tunnel failed, response 407 (curl 56)" })
 
   it("that answers without end is cut", chat.test {
     files = ask('prompt = "x"'), answers = {

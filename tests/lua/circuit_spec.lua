@@ -146,4 +146,15 @@ describe("the wait before the next try", function()
     assert.are.equal(7, retry.delay({ delay = 1 }, 1, nil, 7))
     assert.are.equal(1, retry.delay({ delay = 1 }, 1, nil, 0.2))
   end)
+
+  it("is not waited for when the service asks for more than anybody's patience", function()
+    local function due(seconds, most)
+      return retry.due({ attempts = 2, max_delay = most }, 1,
+        { error = { class = "rate_limit", retry_after = seconds } })
+    end
+    assert.is_true(due(900, 60))
+    assert.is_false(due(901, 60))
+    assert.is_true(due(3600, 3600))
+    assert.is_false(due(3601, 3600))
+  end)
 end)

@@ -1,6 +1,9 @@
 -- Retry: which failures deserve another try, and how long to wait before it.
 local retry = {}
 
+-- Who asks for more seconds than this, or than max_delay where that is more, says no.
+local PATIENCE = 900
+
 -- Does an error fall under one word of retry.on?
 local function matches(word, err, outcome)
   local kind, arg = word:match("^(%w+):(.*)$")
@@ -23,6 +26,7 @@ function retry.due(spec, attempt, outcome)
   if not spec or attempt >= spec.attempts then return false end
   local err = outcome.error
   if err.final or err.class == "cancelled" or err.class == "budget" then return false end
+  if (err.retry_after or 0) > math.max(PATIENCE, spec.max_delay or 0) then return false end
   if not spec.on then return true end
   for _, word in ipairs(spec.on) do
     if matches(word, err, outcome) then return true end

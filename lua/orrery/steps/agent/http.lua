@@ -77,7 +77,7 @@ end
 local function config_of(conf, headers, file)
   local lines = { "url = " .. quoted(conf.base_url .. "/chat/completions"),
     "data-binary = " .. quoted("@" .. file), "include", "silent", "show-error", "globoff",
-    "connect-timeout = " .. CONNECT, 'proto = "=http,https"' }
+    "suppress-connect-headers", "connect-timeout = " .. CONNECT, 'proto = "=http,https"' }
   if conf.stream then lines[#lines + 1] = "no-buffer" end
   for _, h in ipairs(headers) do lines[#lines + 1] = "header = " .. quoted(h) end
   return table.concat(lines, "\n") .. "\n"

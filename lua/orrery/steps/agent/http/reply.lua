@@ -37,13 +37,15 @@ end
 
 local function failure(class, message, more)
   local err = { class = class, message = message, keep_feedback = true }
+  local wait = more and more.retry_after
+  if wait then err.hint = "the service asks to wait " .. time.format(wait) end
   for k, v in pairs(more or {}) do err[k] = v end
   return err
 end
 
 local function brief(text)
   text = text:gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")
-  return #text > SHOWN and text:sub(1, SHOWN) .. "…" or text
+  return #text > SHOWN and text:sub(1, utf8.offset(text, 0, SHOWN + 1) - 1) .. "…" or text
 end
 
 -- What an error body says, whichever way it is built.
@@ -54,6 +56,13 @@ local function said(body)
   return type(e) == "string" and e or brief(body)
 end
 
+-- Gateways send errors under status 200 too, once an upstream has failed them; the code in it is
+-- the upstream's status.
+local function inner_status(e)
+  local code = type(e) == "table" and math.tointeger(tonumber(e.code)) or nil
+  return code and code >= 400 and code < 600 and code or 502
+end
+
 local function refused_key(http, status, text)
   if not http.key then
     return ("the service wants a key (%d): %s"):format(status, text),
@@ -62,8 +71,8 @@ local function refused_key(http, status, text)
   return ("the service refused the key in %s (%d): %s"):format(http.key, status, text)
 end
 
-local function of_status(s, http)
-  local status, text, code = s.status, said(s.text)
+local function of_status(s, http, status)
+  local text, code = said(s.text)
   text = tostring(text)
   local wait = reply.retry_after(s.headers)
   if status == 401 or status == 403 then
@@ -89,11 +98,14 @@ local hopeless = { [1] = true, [2] = true, [3] = true, [4] = true, [26] = true, 
   [77] = true }
 
 local function of_curl(event, http)
-  local text = brief((event.stderr or ""):gsub("^curl: %(%d+%) ", ""))
+  -- After its first sentence curl tells what a certificate is.
+  local text = brief((event.stderr or ""):gsub("^curl: %(%d+%) ", ""):gsub("\nMore details.*", ""))
   local message = ("%s: %s (curl %d)"):format(http.base_url,
     text ~= "" and text or "no connection", event.code)
   if event.code == 28 then return failure("timeout", message) end
-  return failure("network", message, { final = hopeless[event.code] })
+  return failure("network", message, { final = hopeless[event.code],
+    hint = event.code == 60 and "for a certificate of your own: export CURL_CA_BUNDLE=FILE.pem"
+      or nil })
 end
 
 local function usage_of(u)
@@ -111,19 +123,27 @@ local function text_of(content)
   return #out > 0 and table.concat(out) or nil
 end
 
--- Of a whole answer, or of what a stream came to: { text, finish, refusal, usage } or an error.
-local function answer_in(s)
-  if s.events then
-    if s.error then
-      return nil, failure("network", "the stream broke off: " .. tostring(s.error.message))
-    end
-    if not s.done and not s.finish then
-      return nil, failure("network", s.malformed and "the stream is damaged: "
-        .. brief(s.malformed) or "the stream was cut off before its end")
-    end
-    return { text = s.text, finish = s.finish, refusal = s.refusal, usage = s.usage }
+-- What a stream came to, as answer_in.
+local function streamed(s)
+  if s.error then
+    return nil, failure("network", "the stream broke off: " .. tostring(s.error.message))
   end
+  -- A piece that nobody could read is missing in the text, however well the rest ended.
+  if s.malformed then
+    return nil, failure("network", "the stream is damaged: " .. brief(s.malformed))
+  end
+  if not s.done and not s.finish then
+    return nil, failure("network", "the stream was cut off before its end")
+  end
+  return { text = s.text, finish = s.finish, refusal = s.refusal, usage = s.usage }
+end
+
+-- Of a whole answer, or of what a stream came to: { text, finish, refusal, usage } or an error.
+local function answer_in(s, http)
+  if s.events then return streamed(s) end
   local v, why = json.decode(s.text, { last_wins = true })
+  local e = type(v) == "table" and type(v.choices) ~= "table" and v.error
+  if type(e) == "table" then return nil, of_status(s, http, inner_status(e)) end
   local choice = type(v) == "table" and type(v.choices) == "table" and v.choices[1]
   local message = type(choice) == "table" and choice.message
   if type(message) ~= "table" then
@@ -163,10 +183,10 @@ function reply.read(event, http)
   if event.truncated then
     return nil, nil, failure("agent", "the answer is too large to be one", { final = true })
   end
-  if s.status and s.status >= 300 then return nil, nil, of_status(s, http) end
+  if s.status and s.status >= 300 then return nil, nil, of_status(s, http, s.status) end
   if event.code ~= 0 then return nil, usage_of(s.usage), of_curl(event, http) end
   if not s.status then return nil, nil, failure("network", "the service answered nothing") end
-  local a, err = answer_in(s)
+  local a, err = answer_in(s, http)
   if not a then return nil, usage_of(s.usage), err end
   return a.text, usage_of(a.usage), unusable(a)
 end
