@@ -46,8 +46,8 @@ local function failed_run()
     finished({ status = "failed", code = 1 }) }
 end
 
-local function show(events, how, more)
-  local out, err, state = {}, {}, tally.new()
+local function shown(events, how, more, brief)
+  local out, err, state = {}, {}, tally.new({ brief = brief })
   local display = plain.new({ state = state, how = how, paint = bare,
     verbose = more and more.verbose, write = function(text) out[#out + 1] = text end,
     complain = function(text) err[#err + 1] = text end })
@@ -57,6 +57,41 @@ local function show(events, how, more)
   end
   return table.concat(out), table.concat(err), state
 end
+
+-- What a display shows; the same when its tally forgets what ended well.
+local function show(events, how, more)
+  local out, err, state = shown(events, how, more)
+  local brief_out, brief_err = shown(events, how, more, true)
+  assert.equal(out, brief_out)
+  assert.equal(err, brief_err)
+  return out, err, state
+end
+
+describe("a brief tally", function()
+  it("keeps nothing of steps that ended well, nor of the plan", function()
+    local _, _, state = shown(failed_run(), "group", nil, true)
+    assert.same({ "d", "e" }, state.order)
+    assert.is_nil(state.steps.a or state.steps.b or state.steps.c)
+    assert.is_nil(next(state.planned) or next(state.plan) or next(state.started)
+      or next(state.clean) or next(state.running))
+  end)
+
+  it("counts the members of what spreads, not what spread", function()
+    local first, plan = started({ "f" })
+    plan.steps[1].fan = true
+    local events = { first, plan }
+    for i = 1, 2 do
+      local id = ("f[%d]"):format(i)
+      events[#events + 1] = { ev = "step_added", id = id, kind = "run", group = "f", needs = {} }
+      events[#events + 1] = { ev = "step_finished", id = id, status = "ok", seconds = 1 }
+    end
+    events[#events + 1] = { ev = "group_finished", id = "f" }
+    for _, brief in ipairs { true, false } do
+      local _, _, state = shown(events, "group", nil, brief)
+      assert.same({ 2, 2 }, { state.total, state.done })
+    end
+  end)
+end)
 
 describe("the end of a run", function()
   it("tells counts, wall, work, what was saved and the critical path", function()

@@ -13,8 +13,8 @@
 ---@alias orrery.JournalEvent
 ---| { ev: "run_started", run: string, workflow: string, file: string, root: string, params: table, jobs: integer, steps: integer, version: string, argv: string[], wall: number, pid: integer, resumed?: string, targets?: string[], only?: boolean, from?: string, args?: string[], budget?: table, agents?: table<string, string> }
 ---| { ev: "affected", base?: string, merge_base?: string, why: string, files: string[], steps: { id: string, why: string }[] }   after run_started, with --affected
----| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
----| { ev: "step_added", id: string, kind: string, group?: string, needs: string[] }   fan-out members, body calls
+---| { ev: "plan", steps: { id: string, kind: string, group?: string, needs: string[], after?: string[], doc?: string, expected?: number, final?: boolean, fan?: boolean }[], groups: { id: string, group?: string, needs: string[], after?: string[], policy?: table, limit?: integer }[] }
+---| { ev: "step_added", id: string, kind: string, group?: string, needs: string[], fan?: boolean }   fan: it spreads into members; fan-out members, body calls
 ---| { ev: "step_started", id: string, attempt: integer, kind: string, cmd?: string, reason?: string, why?: orrery.Reason[], tty?: boolean }   why: when the line does not say all
 ---| { ev: "service_ready", id: string, port?: integer, seconds?: number, kept?: boolean }   between its step_started and step_finished; kept: it was up
 ---| { ev: "output", id: string, stream: 1|2, data: string }          live only, not written

@@ -77,6 +77,15 @@ function displays.stream(c)
   return function(e) write(assert(json.encode(e, { lossy = true })) .. "\n") end, f
 end
 
+-- Does nothing come back to what a step came to?
+local function is_brief(c, opts, how)
+  if opts and opts.dir or how == "live" or c.opts.json then return false end
+  for _, name in ipairs(files) do
+    if c.opts[name] then return false end
+  end
+  return true
+end
+
 local function screen(self, c, fd, how)
   local write, complain = muting(c.try, fd), muting(c.try, 2)
   if how == "live" then
@@ -103,7 +112,8 @@ function displays.new(c, opts)
   local how = displays.how(c.opts, fd)
   if opts and opts.dir and how == "live" then how = "group" end
   local self = setmetatable({ c = c, state = tally.new({
-    dir = opts and opts.dir, texts = c.opts.report ~= nil }) }, Displays)
+    dir = opts and opts.dir, texts = c.opts.report ~= nil, brief = is_brief(c, opts, how) }) },
+    Displays)
   if opts and opts.events then
     self.events = opts.events
   else

@@ -2,6 +2,9 @@
 -- where it has ended, so that an edge to a group of a thousand members is one edge.
 --
 --    needs ──▶ start(G) ──▶ member ──▶ core(G) ──▶ finally 1 ──▶ finally 2 ──▶ end(G)
+--
+-- A step is its own node, and edges are kept at their ends: of a step that needs nothing none,
+-- for there may be a hundred thousand.
 local graph = {}
 
 ---@class orrery.Graph
@@ -10,56 +13,67 @@ local graph = {}
 local Graph = {}
 Graph.__index = Graph
 
-local function node(self, what, item)
-  local n = { what = what, item = item, before = {} }
-  self.nodes[#self.nodes + 1] = n
-  return n
+local NONE = {}
+
+local function node(what, item) return { what = what, item = item, before = {} } end
+
+local function item_of(n) return n.what and n.item or n end
+
+-- What comes directly before a node.
+local function before(self, n)
+  return n.what and n.before or self.edges[n] or self.alone[n.group] or NONE
 end
 
-local function edge(from, to)
-  to.before[#to.before + 1] = from
+local function edge(self, from, to)
+  local list = to.what and to.before or self.edges[to]
+  if not list then
+    list = {}
+    self.edges[to] = list
+  end
+  list[#list + 1] = from
 end
 
 -- The node that is done when the id is done.
 local function done_of(self, id)
   local item = self.by_id[id]
-  return item and (self.step_node[item] or self.end_node[item])
+  return item and (self.end_node[item] or (not item.members and item) or nil)
 end
 
 local function link(self, to, ids)
   for _, id in ipairs(ids) do
     local from = done_of(self, id)
-    if from then edge(from, to) end
+    if from then edge(self, from, to) end
   end
 end
 
 local function make_group_nodes(self, g)
-  self.start_node[g] = node(self, "start", g)
-  self.core_node[g] = node(self, "core", g)
-  self.end_node[g] = #g.finally > 0 and node(self, "end", g) or self.core_node[g]
+  local start = node("start", g)
+  self.start_node[g], self.core_node[g] = start, node("core", g)
+  self.alone[g] = { start }
+  self.end_node[g] = #g.finally > 0 and node("end", g) or self.core_node[g]
+end
+
+-- Its group's start is before each step; where that is all, the group has it.
+local function link_step(self, s)
+  link(self, s, s.needs)
+  link(self, s, s.after)
+  if self.edges[s] and not s.final then edge(self, self.start_node[s.group], s) end
 end
 
 local function link_group(self, g)
   local start, last = self.start_node[g], self.core_node[g]
-  edge(start, last)
-  if g.parent then edge(self.start_node[g.parent], start) end
+  edge(self, start, last)
+  if g.parent then edge(self, self.start_node[g.parent], start) end
   link(self, start, g.needs)
   link(self, start, g.after)
   for _, member in ipairs(g.members) do
-    local first = self.step_node[member] or self.start_node[member]
-    if first then
-      if self.step_node[member] then edge(start, first) end
-      edge(self.step_node[member] or self.end_node[member], self.core_node[g])
-    end
+    edge(self, self.end_node[member] or member, self.core_node[g])
   end
   for _, s in ipairs(g.finally) do
-    local n = self.step_node[s] or self.start_node[s]
-    if n then
-      edge(last, n)
-      last = self.step_node[s] or self.end_node[s]
-    end
+    edge(self, last, self.start_node[s] or s)
+    last = self.end_node[s] or s
   end
-  if #g.finally > 0 then edge(last, self.end_node[g]) end
+  if #g.finally > 0 then edge(self, last, self.end_node[g]) end
 end
 
 local GREY, BLACK = 1, 2
@@ -80,16 +94,16 @@ local function visit(self, root)
   while #stack > 0 do
     local top = stack[#stack]
     top.at = top.at + 1
-    local before = top.node.before[top.at]
-    if not before then
+    local earlier = before(self, top.node)[top.at]
+    if not earlier then
       self.color[top.node] = BLACK
       stack[#stack] = nil
-      if top.node.what == "step" then self.order[#self.order + 1] = top.node.item end
-    elseif not self.color[before] then
-      self.color[before] = GREY
-      stack[#stack + 1] = { node = before, at = 0 }
-    elseif self.color[before] == GREY then
-      self.loops[#self.loops + 1] = cycle_at(stack, before)
+      if not top.node.what then self.order[#self.order + 1] = top.node end
+    elseif not self.color[earlier] then
+      self.color[earlier] = GREY
+      stack[#stack + 1] = { node = earlier, at = 0 }
+    elseif self.color[earlier] == GREY then
+      self.loops[#self.loops + 1] = cycle_at(stack, earlier)
     end
   end
 end
@@ -100,35 +114,34 @@ end
 ---@param groups orrery.Group[] all of them, the top first
 ---@return orrery.Graph
 function graph.new(wf, groups)
-  local self = setmetatable({ by_id = wf.by_id, nodes = {}, step_node = {}, start_node = {},
-    core_node = {}, end_node = {}, color = {}, order = {}, loops = {}, groups = groups }, Graph)
-  for _, s in ipairs(wf.steps) do self.step_node[s] = node(self, "step", s) end
+  local self = setmetatable({ by_id = wf.by_id, edges = {}, alone = {}, start_node = {},
+    core_node = {}, end_node = {}, color = {}, order = {}, loops = {} }, Graph)
   for _, g in ipairs(groups) do make_group_nodes(self, g) end
-  for _, s in ipairs(wf.steps) do
-    link(self, self.step_node[s], s.needs)
-    link(self, self.step_node[s], s.after)
-  end
+  for _, s in ipairs(wf.steps) do link_step(self, s) end
   for _, g in ipairs(groups) do link_group(self, g) end
-  for _, n in ipairs(self.nodes) do
-    if not self.color[n] then visit(self, n) end
+  for _, s in ipairs(wf.steps) do
+    if not self.color[s] then visit(self, s) end
+  end
+  for _, g in ipairs(groups) do
+    if not self.color[self.end_node[g]] then visit(self, self.end_node[g]) end
   end
   self.color = nil
   return self
 end
 
 local function reach(self, id)
-  local from = self.by_id[id]
-  local start = from and (self.step_node[from] or self.start_node[from])
-  return start and { start, from and self.end_node[from] } or {}
+  local item = self.by_id[id]
+  if not item then return NONE end
+  return item.members and { self.start_node[item], self.end_node[item] } or { item }
 end
 
 -- All nodes before the given ones, or nil as soon as `wanted` is met.
-local function sweep(starts, wanted)
+local function sweep(self, starts, wanted)
   local seen, queue = {}, {}
   for _, n in ipairs(starts) do queue[#queue + 1] = n end
   while #queue > 0 do
     local n = table.remove(queue)
-    for _, b in ipairs(n.before) do
+    for _, b in ipairs(before(self, n)) do
       if b == wanted then return nil end
       if not seen[b] then
         seen[b] = true
@@ -142,9 +155,8 @@ end
 local function ids_of(seen, except)
   local out = {}
   for n in pairs(seen) do
-    if n.what == "step" or n.what == "core" or n.what == "end" then
-      if n.item.id ~= except and n.item.id ~= "" then out[n.item.id] = true end
-    end
+    local id = n.what ~= "start" and item_of(n).id or ""
+    if id ~= except and id ~= "" then out[id] = true end
   end
   return out
 end
@@ -153,7 +165,7 @@ end
 ---@param id string
 ---@return table<string, true>
 function Graph:upstream(id)
-  return ids_of(sweep(reach(self, id)), id)
+  return ids_of(sweep(self, reach(self, id)), id)
 end
 
 --- Is `id` before `of`: must it have ended when `of` starts? Early exit, no table of ids.
@@ -162,9 +174,9 @@ end
 ---@return boolean
 function Graph:is_before(id, of)
   local wanted, item = done_of(self, id), self.by_id[of]
-  local start = item and (self.step_node[item] or self.start_node[item])
+  local start = item and (self.start_node[item] or not item.members and item)
   if not wanted or not start then return false end
-  return sweep({ start }, wanted) == nil
+  return sweep(self, { start }, wanted) == nil
 end
 
 -- Why `later` waits for `earlier`, in words.
@@ -185,6 +197,15 @@ end
 
 local function name(item) return item.id == "" and "the workflow" or item.id end
 
+--- The step or group of each node of a loop.
+---@param loop table one of graph.loops
+---@return (orrery.Step|orrery.Group)[]
+function graph.items(loop)
+  local out = {}
+  for i, n in ipairs(loop) do out[i] = item_of(n) end
+  return out
+end
+
 --- A loop as text: "a → b → a" where an arrow means "waits for", and why for each edge.
 ---@param loop table one of graph.loops
 ---@param where fun(place: orrery.Place): string
@@ -192,7 +213,8 @@ local function name(item) return item.id == "" and "the workflow" or item.id end
 function graph.describe(loop, where)
   local items = {}
   for _, n in ipairs(loop) do
-    if items[#items] ~= n.item then items[#items + 1] = n.item end
+    local item = item_of(n)
+    if items[#items] ~= item then items[#items + 1] = item end
   end
   if #items > 1 and items[1] == items[#items] then items[#items] = nil end
   local words, whys = {}, {}

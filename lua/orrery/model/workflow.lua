@@ -151,12 +151,12 @@ end
 local function cycles(wf, report)
   local said = {}
   for _, loop in ipairs(wf.graph.loops) do
-    local fresh = true
-    for _, n in ipairs(loop) do fresh = fresh and not said[n.item] end
+    local fresh, items = true, graph.items(loop)
+    for _, item in ipairs(items) do fresh = fresh and not said[item] end
     if fresh then
       local path, whys, first = graph.describe(loop, group.where)
       report:error(first.place, "cycle: " .. path, whys)
-      for _, n in ipairs(loop) do said[n.item] = true end
+      for _, item in ipairs(items) do said[item] = true end
     end
   end
 end

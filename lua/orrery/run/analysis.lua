@@ -16,21 +16,23 @@ local IDLE = { approve = true, service = true, workflow = true, body = true }
 local CONTAINER = { workflow = true, body = true }
 local NONE = {}
 
+-- A group or a container, to which ends of others come before its own.
 local function unit(self, id)
   local u = self.units[id]
   if not u then
-    -- With every field, so that the table is made in its final size.
-    u = { id = id, preds = NONE, longest = 0, ran = nil, from = nil, kind = nil, group = nil,
-      after = nil }
+    u = { id = id, longest = 0, from = nil, ran = nil }
     self.units[id] = u
   end
   return u
 end
 
+-- Notes what is known of a step before it ends, if that is more than its name; and what
+-- others will ask about it when it has.
 local function add(self, s)
-  local u = unit(self, s.id)
-  u.kind, u.group, u.preds, u.after = s.kind, s.group, s.needs or NONE, s.after
-  return u
+  local needs, after = s.needs or NONE, s.after or NONE
+  if s.group or #needs > 0 or #after > 0 or IDLE[s.kind] then self.known[s.id] = s end
+  for _, id in ipairs(needs) do self.wanted[id] = true end
+  for _, id in ipairs(after) do self.wanted[id] = true end
 end
 
 local function take_longer(self, u, id)
@@ -39,24 +41,23 @@ local function take_longer(self, u, id)
 end
 
 -- The longest chain up to the start: over what the step and the groups around it need.
-local function chain(self, u)
-  local at = u
-  while at do
-    for _, id in ipairs(at.preds) do take_longer(self, u, id) end
-    for _, id in ipairs(at.after or NONE) do take_longer(self, u, id) end
-    at = at.group and self.units[at.group]
+local function chain(self, u, s)
+  while s do
+    for _, id in ipairs(s.needs or NONE) do take_longer(self, u, id) end
+    for _, id in ipairs(s.after or NONE) do take_longer(self, u, id) end
+    s = s.group and self.known[s.group]
   end
 end
 
 -- A group's chain is the longest of its members'.
-local function lift(self, u)
-  local g = u.group and self.units[u.group]
-  while g do
+local function lift(self, u, s)
+  while s and s.group do
+    local g = unit(self, s.group)
     g.inner_group = true
     if u.longest >= g.longest then
       g.longest, g.from = u.longest, u
     end
-    g = g.group and self.units[g.group]
+    s = self.known[s.group]
   end
 end
 
@@ -66,7 +67,7 @@ local function container_of(self, id)
   while at > 1 do
     at = at - 1
     local c = id:byte(at) == 47 and self.units[id:sub(1, at - 1)]
-    if c and CONTAINER[c.kind] then return c end
+    if c and c.container then return c end
   end
 end
 
@@ -77,50 +78,63 @@ local function note_last(self, u)
   if not scope.last_unit or u.longest > scope.last_unit.longest then scope.last_unit = u end
 end
 
-local function ended(self, u, seconds)
-  chain(self, u)
+-- What ended stays while somebody may ask for it; else only if it is on a longest chain.
+local function ended(self, id, seconds, ran)
+  local s = self.known[id]
+  local u = self.units[id] or { id = id, longest = 0, from = nil, ran = nil }
+  u.ran = ran or u.ran
+  chain(self, u, s)
   u.longest = u.longest + seconds
-  lift(self, u)
+  lift(self, u, s)
   note_last(self, u)
+  if self.wanted[id] then self.units[id] = u end
+  if s and not u.container and not u.inner_group then self.known[id] = nil end
 end
 
 local HANDLERS = {}
 
-function HANDLERS:plan(ev)
-  for _, s in ipairs(ev.steps or NONE) do
-    if CONTAINER[s.kind] then self.nested = true end
-    add(self, s)
+local function add_step(self, s)
+  add(self, s)
+  if CONTAINER[s.kind] then
+    self.nested = true
+    unit(self, s.id).container = true
   end
-  for _, g in ipairs(ev.groups or NONE) do add(self, g).inner_group = true end
+end
+
+function HANDLERS:plan(ev)
+  for _, s in ipairs(ev.steps or NONE) do add_step(self, s) end
+  for _, g in ipairs(ev.groups or NONE) do
+    add(self, g)
+    self.known[g.id] = g
+    unit(self, g.id).inner_group = true
+  end
 end
 
 function HANDLERS:step_added(ev)
-  if CONTAINER[ev.kind] then self.nested = true end
-  add(self, ev)
-  if ev.group then unit(self, ev.group).inner_group = true end
+  add_step(self, ev)
+  if ev.group then
+    unit(self, ev.group).inner_group = true
+  else
+    self.wanted[ev.id] = true -- a body's next call comes after it
+  end
 end
 
 function HANDLERS:step_finished(ev)
-  local u, counts = unit(self, ev.id), self.counts
-  local seconds = ev.seconds or 0
-  u.ran = true
+  local counts, s = self.counts, self.known[ev.id]
+  local kind, seconds = s and s.kind or ev.kind, ev.seconds or 0
   counts[ev.status] = (counts[ev.status] or 0) + 1
   if ev.cached then counts.cached = counts.cached + 1 else counts.ran = counts.ran + 1 end
-  if not IDLE[u.kind or ev.kind] then self.work = self.work + seconds end
-  ended(self, u, (u.kind or ev.kind) == "service" and 0 or seconds)
+  if not IDLE[kind] then self.work = self.work + seconds end
+  ended(self, ev.id, kind == "service" and 0 or seconds, true)
 end
 
 function HANDLERS:step_skipped(ev)
   self.counts.skipped = self.counts.skipped + 1
-  ended(self, unit(self, ev.id), 0)
+  ended(self, ev.id, 0)
 end
 
 function HANDLERS:hits(ev)
-  for _, id in ipairs(ev.ids) do
-    local u = unit(self, id)
-    u.ran = true
-    ended(self, u, 0)
-  end
+  for _, id in ipairs(ev.ids) do ended(self, id, 0, true) end
   self.counts.ok = self.counts.ok + #ev.ids
   self.counts.cached = self.counts.cached + #ev.ids
 end
@@ -150,7 +164,7 @@ end
 --- An analysis that takes events as they happen.
 ---@return orrery.Analysis
 function analysis.new()
-  return setmetatable({ units = {}, work = 0, seen = 0,
+  return setmetatable({ units = {}, known = {}, wanted = {}, work = 0, seen = 0,
     counts = { ok = 0, failed = 0, skipped = 0, cancelled = 0, cached = 0, ran = 0 } }, Analysis)
 end
 

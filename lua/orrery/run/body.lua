@@ -111,7 +111,7 @@ end
 
 local function announce(own, scope, node)
   own.run.journal:emit({ ev = "step_added", id = node.id, kind = node.unit.kind,
-    needs = { scope.last } })
+    fan = node.kind == "fan" or nil, needs = { scope.last } })
 end
 
 -- Was there anything in a scope that really ran? A group says it by its members.

@@ -202,8 +202,10 @@ end
 
 local NONE = {}
 
+-- Those that are part of the run; the list itself when all are.
 local function ids_in(sched, ids)
   if #ids == 0 then return NONE end
+  if not sched.selection and not sched.run.opts.partial then return ids end
   local out = {}
   for _, id in ipairs(ids) do
     if sched.nodes[id] then out[#out + 1] = id end
@@ -230,6 +232,7 @@ local function announce_plan(run)
     else
       e.expected = run.history:expected(node.unit)
       e.final = node.unit.final or nil
+      if node.kind == "fan" then e.fan = true end
       steps[#steps + 1] = e
     end
   end

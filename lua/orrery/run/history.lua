@@ -19,20 +19,17 @@ local CALLS = 9
 ---@param workflow string its name
 ---@return orrery.History
 function history.open(index, workflow)
-  return setmetatable({ index = index, prefix = "took:" .. workflow .. "\0", seen = {} }, History)
+  return setmetatable({ index = index, prefix = "took:" .. workflow .. "\0" }, History)
 end
 
--- Members of one fan-out share a record only by id, as other steps do.
-local function record(self, step)
-  local id = step.id
-  local r = self.seen[id]
-  if r == nil then
-    local bytes = self.index and self.index:get(self.prefix .. id)
-    r = bytes and pack.decode(bytes) or false
-    self.seen[id] = r
-  end
-  return r
+local function read(self, name)
+  local bytes = self.index and self.index:get(name)
+  return bytes and pack.decode(bytes) or nil
 end
+
+-- Members of one fan-out share a record only by id, as other steps do. There may be many
+-- steps, so what the index holds is not held here, too.
+local function record(self, step) return read(self, self.prefix .. step.id) end
 
 --- Seconds a step is expected to take; nil when it never ran.
 ---@param step orrery.Step
@@ -48,17 +45,6 @@ end
 function History:memory(step)
   local r = record(self, step)
   return r and r[2] and r[2] >= MEMORY_FLOOR and r[2] or nil
-end
-
--- The last calls under a name: { { usd, tokens }, … }.
-local function calls(self, name)
-  local list = self.seen[name]
-  if list == nil then
-    local bytes = self.index and self.index:get(name)
-    list = bytes and pack.decode(bytes) or false
-    self.seen[name] = list
-  end
-  return list or nil
 end
 
 -- Of a step in this workflow, and of a role in any.
@@ -84,7 +70,7 @@ end
 function History:expects(step, role)
   local r, list = record(self, step), nil
   for _, name in ipairs(role and names(self, step, role) or {}) do
-    list = list or calls(self, name)
+    list = list or read(self, name)
   end
   return { time = r and r[1] or nil, usd = list and median(list, 1), calls = list and #list,
     tokens = list and median(list, 2) }
@@ -97,9 +83,8 @@ end
 function History:used(step, role, u)
   if not self.index then return end
   for _, name in ipairs(names(self, step, role)) do
-    local list = table.move(calls(self, name) or {}, 1, CALLS - 1, 2, {})
+    local list = table.move(read(self, name) or {}, 1, CALLS - 1, 2, {})
     list[1] = { u.cost_usd or 0, usage.tokens(u) or 0 }
-    self.seen[name] = list
     self.index:put(name, pack.encode(list))
   end
 end
@@ -115,9 +100,7 @@ function History:note(step, result)
     or old and old[2] or nil
   if old and math.abs(mean - old[1]) <= DRIFT * old[1] and (rss or 0) == old[2]
     then return end
-  local new = { mean, rss or 0 }
-  self.seen[step.id] = new
-  self.index:put(self.prefix .. step.id, pack.encode(new))
+  self.index:put(self.prefix .. step.id, pack.encode({ mean, rss or 0 }))
 end
 
 return history

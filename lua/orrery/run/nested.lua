@@ -59,6 +59,7 @@ local function announce(sub)
   for _, node in ipairs(sub.scheduler.order) do
     if node.kind ~= "group" then
       sub.journal:emit({ ev = "step_added", id = node.id, kind = node.unit.kind,
+        fan = node.kind == "fan" or nil,
         group = node.owner and node.owner.id ~= "" and node.owner.id or nil,
         needs = table.move(node.unit.needs, 1, #node.unit.needs, 1, {}) })
     end

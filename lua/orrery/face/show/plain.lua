@@ -83,7 +83,7 @@ end
 
 -- A body starts without steps: its first call is not the only one.
 local function single(state)
-  return state.total == 1 and state.plan ~= nil and #state.plan == 1
+  return state.total == 1 and state.listed == 1
 end
 
 -- A single step streams: its output is what the run is about.
@@ -94,7 +94,7 @@ function on.output(self, e)
 end
 
 function on.step_finished(self, e)
-  local step = self.state.steps[e.id]
+  local step = self.state.step
   if hidden(self, step) then return end
   self.shown = {}
   if self.streamed[e.id] then flush_partial(self, e.id) end
@@ -105,7 +105,7 @@ end
 -- What a failure kept from running is named with the failure, once.
 function on.step_skipped(self, e)
   if self.how == "quiet" or (e.why ~= "when" and not self.verbose) then return end
-  write(self, line.of(self.state.steps[e.id], self.paint) .. "\n")
+  write(self, line.of(self.state.step, self.paint) .. "\n")
 end
 
 -- "ready      db  on port 41234 in 0.3 s"

@@ -1,18 +1,21 @@
 -- A run as its events so far: what every display and report is folded from. The same fold
--- reads a finished run's journal. It keeps no text of steps that went well, and of clean
--- steps no more than their number: there may be a hundred thousand.
+-- reads a finished run's journal. It keeps no text of steps that went well, and for a display
+-- that never comes back to them nothing of them but their number: there may be a hundred
+-- thousand.
 local usage = require("orrery.run.usage")
 
 local tally = {}
 
 --- An empty state.
----@param opts? { dir?: string, texts?: boolean } dir: where the logs of a finished run are;
----  texts: keep the output of every step, and all reasons
+---@param opts? { dir?: string, texts?: boolean, brief?: boolean } dir: where the logs of a
+---  finished run are; texts: keep the output of every step, and all reasons; brief: forget the
+---  plan, and each step that ended as planned when the next event comes (tally.all is not asked)
 ---@return table
 function tally.new(opts)
-  return { dir = opts and opts.dir, texts = opts and opts.texts, plan = {}, planned = {},
-    steps = {}, order = {}, running = {}, started = {}, messages = {}, groups = {}, artifacts = {},
-    fans = {}, clean = {}, questions = {}, total = 0, done = 0, now = 0,
+  return { dir = opts and opts.dir, texts = opts and opts.texts, brief = opts and opts.brief,
+    plan = {}, planned = {}, listed = 0, steps = {}, order = {}, running = {}, started = {},
+    messages = {}, groups = {}, artifacts = {}, fans = {}, clean = {}, questions = {},
+    total = 0, done = 0, now = 0,
     counts = { ran = 0, hit = 0, clean = 0, failed = 0, allowed = 0, skipped = 0, cancelled = 0,
       waiting = 0 } }
 end
@@ -27,8 +30,9 @@ local function step_of(s, id)
       key = nil, digest = nil, attempts = nil, ended = nil }
     if plan.group then step.group = plan.group end
     s.steps[id] = step
-    s.order[#s.order + 1] = id
+    if not s.brief then s.order[#s.order + 1] = id end
   end
+  s.step = step
   return step
 end
 
@@ -45,10 +49,22 @@ local function count(s, step)
   end
 end
 
+-- What is told again when the run is over, or may be: failures and what they kept from running.
+local function lasts(step)
+  return step.status == "failed" or (step.status == "skipped" and step.why ~= "when"
+    and step.why ~= "filtered")
+end
+
 local function finish(s, step)
   s.running[step.id] = nil
   s.done = s.done + 1
   count(s, step)
+  if not s.brief then return end
+  if lasts(step) then
+    s.order[#s.order + 1] = step.id
+  else
+    s.steps[step.id] = nil
+  end
 end
 
 local on = {}
@@ -58,9 +74,11 @@ function on.run_started(s, e)
 end
 
 function on.plan(s, e)
-  s.plan = e.steps
-  for _, p in ipairs(e.steps) do s.planned[p.id] = p end
-  s.total = #e.steps
+  s.total, s.listed = #e.steps, #e.steps
+  if not s.brief then s.plan = e.steps end
+  for _, p in ipairs(e.steps) do
+    if not s.brief or p.fan then s.planned[p.id] = p end
+  end
 end
 
 -- A step of the plan turned out to be a group: its members count instead.
@@ -72,7 +90,7 @@ local function fan(s, id)
 end
 
 function on.step_added(s, e)
-  s.planned[e.id] = e
+  if not s.brief or e.fan then s.planned[e.id] = e end
   s.total = s.total + 1
   if e.group then fan(s, e.group) end
 end
@@ -82,7 +100,7 @@ function on.step_started(s, e)
   step.begun, step.attempt, step.cmd, step.reason = e.t or s.now, e.attempt, e.cmd, e.reason
   step.kind, step.tty = e.kind or step.kind, e.tty
   if s.texts then step.reasons = e.why end
-  if not s.running[e.id] then s.started[#s.started + 1] = step end
+  if not s.brief and not s.running[e.id] then s.started[#s.started + 1] = step end
   s.running[e.id] = step
 end
 
@@ -121,7 +139,7 @@ function on.approval_asked(s, e) s.questions[e.id] = e end
 function on.approval_decided(s, e) s.questions[e.id] = nil end
 
 function on.hits(s, e)
-  s.clean[#s.clean + 1] = e.ids
+  if not s.brief then s.clean[#s.clean + 1] = e.ids end
   s.counts.clean = s.counts.clean + #e.ids
   if e.usage then s.usage = usage.take(s.usage, e) end
   s.done = s.done + #e.ids
