@@ -125,6 +125,23 @@ describe("the command line", function()
     shell = "for f in --force=biuld -y=biuld '-n --force=biuld' --force='x*'; do $orrery run w $f 2>> err; "
       .. "echo $? >> codes; done; cat err >&2; test \"$(sort -u codes)\" = 2; exit 2",
     stderr = { "there is no step 'biuld' in w\n  did you mean 'build'?", "there is no step 'x*' in w" } })
+  it("refuses agents and resources that nothing in the workflow asks for", run { code = 2, after = untouched,
+    files = wf 'o.step "a" { agent = "writer", prompt = "x", resources = { gpu = 1 }, inputs = {} }',
+    shell = "for f in --agent=writr=cat '--resources gpo=1' --resources=zz=1; do for c in run watch; do "
+      .. "$orrery $c w --agent mock $f 2>> err; echo $? >> codes; done; done; $orrery plan w --agent nobody=cat 2>> err; "
+      .. "echo $? >> codes; cat err >&2; test \"$(sort -u codes)\" = 2; exit 2",
+    stderr = { "--agent: there is no agent 'writr' in w\n  did you mean 'writer'?",
+      "--resources: there is no resource 'gpo' in w\n  did you mean 'gpu'?",
+      "no resource 'zz' in w\n  known are: cpu, gpu, mem", "no agent 'nobody' in w\n  known are: writer" } })
+  it("takes what orrery.lua has, and names that come up in a body", run {
+    files = { ["orrery.lua"] = 'return { resources = { disk = 2 }, agents = { judge = { run = "cat", fallback = { "jury" } } } }',
+      ["workflows/w.lua"] = wf(ok_step)["workflows/w.lua"],
+      ["workflows/b.lua"] = [[return require("orrery").workflow "b" { body = function(w)
+        w:agent("anyone", { prompt = "x", resources = { zz = 1 } }) end }]] },
+    shell = "$orrery run w -q --resources disk=1,cpu=1,mem=1G --agent judge=cat --agent jury=cat --agent '*=cat' && "
+      .. "$orrery run b -q --agent anyone=mock --resources zz=1" })
+  it("refuses them for a run that goes on, too", run { code = 2, files = wf 'o.step "a" { run = "false" }',
+    shell = "$orrery run w -q; $orrery resume --resources zz=1", stderr = "no resource 'zz' in w" })
   it("forces members, globs and calls of a body", run { files = wf [[
     o.step "a" { for_each = { "x", "y" }, run = "true", inputs = {} },
     o.step "b" { needs = "a", body = function(w) w:run("true", { id = "c", inputs = {} }) end }]],

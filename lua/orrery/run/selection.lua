@@ -62,8 +62,10 @@ local function named(wf, names)
   return into
 end
 
--- Steps may come up while it runs, with ids that nobody knows before.
-local function makes_steps(wf)
+--- May steps come up while it runs, with ids that nobody knows before?
+---@param wf orrery.Workflow
+---@return boolean
+function selection.makes_steps(wf)
   if wf.body then return true end
   for _, step in ipairs(wf.steps) do
     if step.kind == "body" or step.kind == "workflow" then return true end
@@ -76,7 +78,7 @@ end
 ---@param wf orrery.Workflow
 ---@param names string[]|true?
 function selection.known(wf, names)
-  if type(names) == "table" and not makes_steps(wf) then named(wf, names) end
+  if type(names) == "table" and not selection.makes_steps(wf) then named(wf, names) end
 end
 
 -- The steps an id stands for.

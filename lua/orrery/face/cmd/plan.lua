@@ -76,7 +76,7 @@ function plan.main(c)
     require("orrery.face.args").pairs(c.opts.param, "-p"), c.opts)
   run.refuse_warnings(c, wf)
   local options = run.options(c, steps)
-  run.refuse_unknown(wf, options)
+  require("orrery.face.named").check(wf, options, conf)
   options.config = conf
   run.narrow(c, wf, options)
   return plan.show(c, wf, options)

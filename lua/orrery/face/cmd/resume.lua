@@ -4,6 +4,7 @@ local budget = require("orrery.run.budget")
 local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
 local load = require("orrery.model.load")
+local named = require("orrery.face.named")
 local past = require("orrery.face.past")
 local run = require("orrery.face.cmd.run")
 local runs = require("orrery.run.runs")
@@ -90,6 +91,7 @@ function resume.main(c)
   local wf = load.file(file_of(e, before, root), { root = root, config = conf,
     params = params_of(e, c) })
   local options = run.options(c, e.targets or {})
+  named.check(wf, options, conf)
   options.config, options.resume = conf, before.id
   options.only, options.from = e.only, e.from
   options.agents = over(e.agents, options.agents)

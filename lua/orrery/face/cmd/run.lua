@@ -129,15 +129,6 @@ local function check_executors(wf, options)
   end
 end
 
---- Refuses --force=STEP and -y=STEP of a step that is not there.
----@param wf orrery.Workflow
----@param options orrery.RunOptions
-function run.refuse_unknown(wf, options)
-  for _, named in ipairs({ options.force or false, options.yes or false }) do
-    if named then require("orrery.run.selection").known(wf, named) end
-  end
-end
-
 --- Runs a loaded workflow under the displays the flags ask for.
 ---@param c table the invocation
 ---@param wf orrery.Workflow
@@ -205,7 +196,7 @@ function run.main(c)
   if not wf then return offer(c) end
   run.refuse_warnings(c, wf)
   local options = run.options(c, steps)
-  run.refuse_unknown(wf, options)
+  require("orrery.face.named").check(wf, options, conf)
   options.config, options.remember = conf, asked
   run.narrow(c, wf, options)
   if c.opts["dry-run"] then return require("orrery.face.cmd.plan").show(c, wf, options) end

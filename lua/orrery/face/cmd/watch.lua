@@ -4,6 +4,7 @@ local displays = require("orrery.face.displays")
 local engine = require("orrery.run.engine")
 local errors = require("orrery.kernel.errors")
 local loop = require("orrery.kernel.loop")
+local named = require("orrery.face.named")
 local run = require("orrery.face.cmd.run")
 local services = require("orrery.run.services")
 local sorted = require("orrery.kernel.sorted")
@@ -71,6 +72,7 @@ local function load(self)
     self.c.opts)
   if not wf then target.unnamed("watch") end
   run.refuse_warnings(self.c, wf)
+  named.check(wf, run.options(self.c, steps), conf)
   return { wf = wf, steps = steps, conf = conf }
 end
 

@@ -74,6 +74,7 @@ local function started(r, name, words)
   local c = { name = name, opts = opts, words = rest_words, rest = rest, out = r.out, err = r.err,
     try = r.try, argv = words }
   local options = run.options(c, steps)
+  require("orrery.face.named").check(wf, options, conf)
   options.config = conf
   return c, wf, options
 end
