@@ -52,7 +52,7 @@ static uint64_t place_of(const char *name, size_t n)
 static size_t find(const struct orr_locks *l, uint64_t place)
 {
     size_t i = 0;
-    while (i < l->count && l->held[i] != place)
+    while (i < l->count && l->held[i].place != place)
         i++;
     return i;
 }
@@ -62,7 +62,7 @@ static int make_room(struct orr_locks *l, struct orr_err *e)
     if (l->count < l->cap)
         return 0;
     size_t cap = l->cap ? l->cap * 2 : 8;
-    uint64_t *p = realloc(l->held, cap * sizeof *p);
+    struct orr_held *p = realloc(l->held, cap * sizeof *p);
     if (!p)
         return orr_err_set(e, ORR_ENOMEM, "no memory for %zu locks", cap);
     l->held = p;
@@ -70,36 +70,77 @@ static int make_room(struct orr_locks *l, struct orr_err *e)
     return 0;
 }
 
-int orr_locks_try(struct orr_locks *l, int dirfd, const char *file,
-                  const char *name, size_t n, uint64_t *place,
-                  struct orr_err *e)
+static int open_file(struct orr_locks *l, int dirfd, const char *file,
+                     struct orr_err *e)
 {
-    uint64_t at = place_of(name, n);
-    if (find(l, at) < l->count)
-        return orr_err_set(e, ORR_EBUSY, "lock %.*s is held here", (int)n,
-                           name);
     if (l->fd < 0)
         l->fd = openat(dirfd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
                        0666);
-    if (l->fd < 0)
-        return orr_err_errno(e, errno, "open lock file %s", file);
-    if (make_room(l, e) < 0)
-        return ORR_ENOMEM;
-    int rc = orr_byte_lock(l->fd, at);
+    return l->fd < 0 ? orr_err_errno(e, errno, "open lock file %s", file) : 0;
+}
+
+/* A name that this handle holds: it may be shared once more, by itself. */
+static int take_again(struct orr_held *held, enum orr_lock_how how,
+                      const char *name, size_t n, struct orr_err *e)
+{
+    if (how == ORR_LOCK_OWN || !held->sharers)
+        return orr_err_set(e, ORR_EBUSY, "lock %.*s is held here", (int)n,
+                           name);
+    held->sharers++;
+    return 0;
+}
+
+int orr_locks_try(struct orr_locks *l, int dirfd, const char *file,
+                  const char *name, size_t n, enum orr_lock_how how,
+                  uint64_t *place, struct orr_err *e)
+{
+    uint64_t at = place_of(name, n);
+    size_t i = find(l, at);
+    if (i < l->count) {
+        int rc = take_again(&l->held[i], how, name, n, e);
+        if (!rc)
+            *place = at;
+        return rc;
+    }
+    int rc = open_file(l, dirfd, file, e);
+    if (!rc)
+        rc = make_room(l, e);
+    if (rc < 0)
+        return rc;
+    short type = how == ORR_LOCK_SHARE ? F_RDLCK : F_WRLCK;
+    rc = byte_lock(l->fd, F_OFD_SETLK, type, at);
     if (rc == -EAGAIN || rc == -EACCES)
         return orr_err_set(e, ORR_EBUSY, "lock %.*s is held by another process",
                            (int)n, name);
     if (rc < 0)
         return orr_err_errno(e, -rc, "lock %.*s in %s", (int)n, name, file);
-    l->held[l->count++] = at;
+    l->held[l->count++] =
+        (struct orr_held){.place = at, .sharers = how == ORR_LOCK_SHARE};
     *place = at;
+    return 0;
+}
+
+int orr_locks_others(struct orr_locks *l, int dirfd, const char *file,
+                     const char *name, size_t n, bool *held, struct orr_err *e)
+{
+    int rc = open_file(l, dirfd, file, e);
+    if (rc < 0)
+        return rc;
+    struct flock f = {.l_type = F_WRLCK,
+                      .l_whence = SEEK_SET,
+                      .l_start = (off_t)place_of(name, n),
+                      .l_len = 1};
+    if (fcntl(l->fd, F_OFD_GETLK, &f) < 0)
+        return orr_err_errno(e, errno, "look at lock %.*s in %s", (int)n, name,
+                             file);
+    *held = f.l_type != F_UNLCK;
     return 0;
 }
 
 void orr_locks_release(struct orr_locks *l, uint64_t place)
 {
     size_t i = find(l, place);
-    if (i == l->count)
+    if (i == l->count || (l->held[i].sharers && --l->held[i].sharers))
         return;
     orr_byte_unlock(l->fd, place);
     l->held[i] = l->held[--l->count];
@@ -108,7 +149,7 @@ void orr_locks_release(struct orr_locks *l, uint64_t place)
 void orr_locks_fini(struct orr_locks *l)
 {
     while (l->count)
-        orr_locks_release(l, l->held[l->count - 1]);
+        orr_byte_unlock(l->fd, l->held[--l->count].place);
     if (l->fd >= 0)
         close(l->fd);
     free(l->held);

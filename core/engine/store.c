@@ -236,7 +236,8 @@ void orr_store_space_stats(const struct orr_store *s, size_t i,
 int orr_store_try_lock(struct orr_store *s, const char *name, size_t n,
                        uint64_t *place, struct orr_err *e)
 {
-    int rc = orr_locks_try(&s->locks, s->dirfd, "lock", name, n, place, e);
+    int rc = orr_locks_try(&s->locks, s->dirfd, "lock", name, n, ORR_LOCK_OWN,
+                           place, e);
     if (!rc)
         s->next_refresh = 0;
     return rc;

@@ -17,7 +17,23 @@ static int try(struct orr_locks *l, void **state, const char *name,
                uint64_t *place)
 {
     return orr_locks_try(l, AT_FDCWD, in_folder(state, "lock"), name,
-                         strlen(name), place, NULL);
+                         strlen(name), ORR_LOCK_OWN, place, NULL);
+}
+
+static int share(struct orr_locks *l, void **state, const char *name,
+                 uint64_t *place)
+{
+    return orr_locks_try(l, AT_FDCWD, in_folder(state, "lock"), name,
+                         strlen(name), ORR_LOCK_SHARE, place, NULL);
+}
+
+static bool others(struct orr_locks *l, void **state, const char *name)
+{
+    bool held;
+    assert_int_equal(orr_locks_others(l, AT_FDCWD, in_folder(state, "lock"),
+                                      name, strlen(name), &held, NULL),
+                     0);
+    return held;
 }
 
 static void two_handles_exclude_each_other(void **state)
@@ -41,6 +57,57 @@ static void one_handle_does_not_take_a_name_twice(void **state)
     assert_int_equal(try(&a, state, "x", &q), ORR_EBUSY);
     orr_locks_release(&a, p);
     assert_int_equal(try(&a, state, "x", &q), 0);
+    orr_locks_fini(&a);
+}
+
+static void many_share_what_nobody_owns(void **state)
+{
+    struct orr_locks a = ORR_LOCKS_INIT, b = ORR_LOCKS_INIT;
+    uint64_t p, q;
+    assert_int_equal(share(&a, state, "x", &p), 0);
+    assert_int_equal(share(&b, state, "x", &q), 0);
+    assert_int_equal(try(&a, state, "x", &p), ORR_EBUSY);
+    assert_int_equal(try(&b, state, "x", &q), ORR_EBUSY);
+    orr_locks_release(&b, q);
+    assert_int_equal(try(&b, state, "x", &q), ORR_EBUSY);
+    orr_locks_release(&a, p);
+    assert_int_equal(try(&b, state, "x", &q), 0);
+    assert_int_equal(share(&a, state, "x", &p), ORR_EBUSY);
+    assert_int_equal(share(&b, state, "x", &p), ORR_EBUSY);
+    orr_locks_fini(&a);
+    orr_locks_fini(&b);
+}
+
+static void a_name_is_shared_until_the_last_of_a_handle_lets_go(void **state)
+{
+    struct orr_locks a = ORR_LOCKS_INIT, b = ORR_LOCKS_INIT;
+    uint64_t p, q;
+    assert_int_equal(share(&a, state, "x", &p), 0);
+    assert_int_equal(share(&a, state, "x", &q), 0);
+    orr_locks_release(&a, p);
+    assert_int_equal(try(&b, state, "x", &p), ORR_EBUSY);
+    orr_locks_release(&a, q);
+    orr_locks_release(&a, q);
+    assert_int_equal(try(&b, state, "x", &p), 0);
+    orr_locks_fini(&a);
+    orr_locks_fini(&b);
+}
+
+static void a_handle_sees_what_others_hold_and_not_its_own(void **state)
+{
+    struct orr_locks a = ORR_LOCKS_INIT, b = ORR_LOCKS_INIT;
+    uint64_t p, q;
+    assert_false(others(&a, state, "x"));
+    assert_int_equal(share(&a, state, "x", &p), 0);
+    assert_false(others(&a, state, "x"));
+    assert_true(others(&b, state, "x"));
+    assert_int_equal(share(&b, state, "x", &q), 0);
+    assert_true(others(&a, state, "x"));
+    orr_locks_release(&b, q);
+    assert_int_equal(try(&b, state, "y", &q), 0);
+    assert_true(others(&a, state, "y"));
+    orr_locks_fini(&b);
+    assert_false(others(&a, state, "y"));
     orr_locks_fini(&a);
 }
 
@@ -126,8 +193,9 @@ static void a_lock_file_that_cannot_be_is_an_error(void **state)
     struct orr_locks a = ORR_LOCKS_INIT;
     struct orr_err e = {0};
     uint64_t p;
-    assert_int_equal(orr_locks_try(&a, AT_FDCWD, *state, "x", 1, &p, &e),
-                     ORR_ESYS);
+    assert_int_equal(
+        orr_locks_try(&a, AT_FDCWD, *state, "x", 1, ORR_LOCK_OWN, &p, &e),
+        ORR_ESYS);
     assert_string_equal(orr_err_code(&e), "EISDIR");
     orr_locks_fini(&a);
 }
@@ -139,6 +207,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(two_handles_exclude_each_other),
         IN_FOLDER(one_handle_does_not_take_a_name_twice),
+        IN_FOLDER(many_share_what_nobody_owns),
+        IN_FOLDER(a_name_is_shared_until_the_last_of_a_handle_lets_go),
+        IN_FOLDER(a_handle_sees_what_others_hold_and_not_its_own),
         IN_FOLDER(closing_lets_go_of_everything),
         IN_FOLDER(thousands_of_names_leave_one_empty_file),
         IN_FOLDER(a_lock_dies_with_its_process),

@@ -136,6 +136,18 @@ describe("files of steps", function()
     end,
   })
 
+  it("temporary ones that the cache lost during a run are made again in it", run {
+    files = { n = "1\n", ["workflows/w.lua"] = workflow [[
+      o.step "t1" { run = "echo t1 >> ran; echo one > t1.txt", inputs = {}, outputs = { "t1.txt" }, temp = true },
+      o.step "t2" { run = "echo t2 >> ran; cat t1.txt t1.txt > t2.txt", inputs = { "t1.txt" }, outputs = { "t2.txt" },
+        temp = true },
+      o.step "lose" { run = "$ORRERY_BIN cache clear", pass_env = { "ORRERY_BIN" } },
+      o.step "use" { after = "lose", run = "cat t2.txt n > used; rm -f .orrery/x", inputs = { "t2.txt", "n" },
+        outputs = { "used" } } ]] },
+    shell = "export ORRERY_BIN=$orrery; $orrery run w -q && echo 2 > n && $orrery run w -j1 && cat used ran; ls",
+    stdout = { "one\none\n2\n", "t1\nt2\nt1\nt2\n", "ran\nused\nworkflows\n" },
+  })
+
   it("named outputs keep their names in a run that goes on", run {
     files = { ["workflows/w.lua"] = workflow [[
       o.step "a" { run = "echo text > out.txt; echo x >> count", outputs = { main = "out.txt" } },

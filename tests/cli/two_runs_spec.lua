@@ -109,6 +109,36 @@ describe("two runs of one workflow in one checkout", function()
     })
   end
 
+  -- 'use' gives the other run time to begin with 'make' anew, which it must not yet do.
+  it("of which one makes anew what a step of the other reads, wait for each other", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "make" { run = "echo >> began; sleep 0.1; echo $$ > made", inputs = {}, outputs = { "made" }, cache = false },
+      o.step "use" { needs = "make", run = "cp made copy; for i in $(seq 40); do test $(wc -l < began) = $n || break; "
+        .. "sleep 0.02; done; cmp made copy && cp made used", inputs = { "made" }, outputs = { "copy", "used" },
+        env = { "n" } } ]] },
+    shell = SHELL .. [[
+      n=1 $orrery run w >out1 2>&1 & one=$!
+      poll 'test -e copy'
+      n=2 $orrery run w >out2 2>&1 & two=$!
+      wait $one && wait $two || { cat out1 out2; exit 1; }
+      cmp made used; cat out1 out2]],
+    stdout = "2 ran",
+  })
+
+  it("of which one lost to the other what it had made have it again", cli.run {
+    files = { ["workflows/w.lua"] = workflow [[ params = { n = 1 },
+      o.step "make" { run = "echo {{params.n}} > made", inputs = {}, outputs = { "made" } },
+      o.step "wait" { after = "make", run = "test {{params.n}} = 2 || until test -e go; do sleep 0.02; done" },
+      o.step "use" { needs = "make", after = "wait", run = "cat made > used{{params.n}}", inputs = { "made" },
+        outputs = { "used{{params.n}}" } } ]] },
+    shell = SHELL .. [[
+      start run w -p n=1; await made
+      $orrery run w -p n=2 || exit 1
+      : > go; wait $pid || { cat out err; exit 1; }
+      cat used1 used2 out]],
+    stdout = { "1\n2\n", "make  attempt 1: its outputs were changed or lost meanwhile" },
+  })
+
   it("go on without a cache whose lock file cannot be used", cli.run {
     files = { ["workflows/w.lua"] = chains, src = "s\n", go = "", [".orrery/cache/lock/x"] = "" },
     args = "run w", stderr = "the cache", after = function(dir) assert.equal(WANT, cli.read(dir .. "/o/sum")) end,

@@ -293,7 +293,9 @@
 ---@class core.lock
 ---@field open fun(path: string): core.LockFile       the file is made by the first try
 ---@class core.LockFile
----@field try fun(self, name: string): core.Lock?, orrery.Err?   nil when somebody holds it, this handle included
+---@field try fun(self, name: string): core.Lock?, orrery.Err?   owns it; nil when somebody holds it, this handle included
+---@field share fun(self, name: string): core.Lock?, orrery.Err?   with others who share it; nil when somebody owns it
+---@field others fun(self, name: string): boolean?, orrery.Err?   does another handle own or share it now?
 ---@field close fun(self)                              lets go of all
 
 --- orrery.core.index (main): the checkout's memory: a checksummed snapshot plus an

@@ -366,7 +366,8 @@ function attempt.run(run, step, job)
   local loan <close> = not OUTER[step.kind] and meter.launch(run, step, job) or nil
   announce(run, step, job, reason, reasons)
   local t0 = sys.mono()
-  local _ <close> = #job.outputs > 0 and locks.outputs(run, step, job.outputs) or nil
+  local _ <close> = #job.outputs > 0 and not job.owned
+    and locks.outputs(run, step, job.outputs) or nil
   local came = execute(run, step, job)
   if run.secrets then unveil(run, step, came) end
   if pass then pass.came = { error = came.error } end

@@ -4,6 +4,7 @@ local analysis = require("orrery.run.analysis")
 local budget = require("orrery.run.budget")
 local calls = require("orrery.run.calls")
 local context = require("orrery.run.context")
+local crowd = require("orrery.run.crowd")
 local environ = require("orrery.run.environ")
 local errors = require("orrery.kernel.errors")
 local lazy = require("orrery.kernel.lazy")
@@ -126,6 +127,7 @@ local function open(wf, opts)
   run.locks = lock.open(run.root .. "/.orrery/lock")
   run.loop = opts.loop or loop.new(opts.core)
   run.idlers = #run.loop.idlers
+  run.crowd = crowd.new(run)
   if opts.resume then
     run.claim = run.loop:run(run.loop:task("claim", states.claim, run.locks, opts.resume))
   end
@@ -152,6 +154,7 @@ local function open(wf, opts)
   open_slots(run)
   run.loop:on_idle(function()
     still.over(run)
+    run.crowd:idle()
     run.journal:flush()
   end)
   return run
@@ -377,6 +380,7 @@ local function close(run)
     run.index:close()
   end
   if run.store then run.store:close() end
+  if run.crowd then run.crowd:leave() end
   if run.locks then run.locks:close() end
   if run.loop and run.opts.loop then
     run.loop:keep_idle(run.idlers)

@@ -12,6 +12,7 @@ local conditions = lazy("orrery.run.conditions")
 local context = require("orrery.run.context")
 local errors = require("orrery.kernel.errors")
 local improve = lazy("orrery.run.improve")
+local inputs = require("orrery.run.inputs")
 local jobs = require("orrery.run.job")
 local last = require("orrery.run.last")
 local locks = lazy("orrery.run.locks")
@@ -19,6 +20,7 @@ local loop = require("orrery.kernel.loop")
 local memo = lazy("orrery.run.memo")
 local outcome = require("orrery.run.outcome")
 local recall = require("orrery.run.recall")
+local remake = lazy("orrery.run.remake")
 local retry = lazy("orrery.run.retry")
 local services = require("orrery.run.services")
 local sys = require("orrery.core.sys")
@@ -29,12 +31,12 @@ local why = require("orrery.run.why")
 local exec = {}
 
 -- Puts a record back; nil when it turned out not to be usable.
-local function use_record(run, step, job, record, full)
+local function use_record(run, step, job, record, full, stay)
   if record.root and record.root ~= run.root then return nil end
   local t0 = sys.mono()
   local clean = memo.clean(run, step, record)
   if not clean then
-    local _ <close> = locks.outputs(run, step, job.outputs)
+    stay:own()
     if not run.store then return nil end
     local keep = {}
     for _, p in ipairs(job.files) do keep[p] = true end
@@ -67,11 +69,11 @@ local function use_record(run, step, job, record, full)
   return outcome.finish(run, step, job, result, { facts = record.outputs })
 end
 
-local function lookup(run, step, job)
+local function lookup(run, step, job, stay)
   local may_read = cacheable.mode(run)
   if not job.pure or not may_read or job.forced then return nil end
   local record, full = memo.find(run, step, job.base, jobs.dynamic(step))
-  return record and use_record(run, step, job, record, full)
+  return record and use_record(run, step, job, record, full, stay)
 end
 
 -- A failure before anything could be executed: a template, a condition, a function that
@@ -142,26 +144,62 @@ local function warn_missing(run, step, job)
   end
 end
 
--- One attempt, or what is remembered instead of the first. The key is locked meanwhile.
-local function one_try(run, step, attempt, feedback)
+-- A job for a step that has begun to stay. Nil and a lost step, when what it reads has to be
+-- made again first.
+local function job_of(run, step, attempt, feedback, stay)
   local job = jobs.prepare(run, step, attempt, feedback)
+  local waited, lost = stay:claim(job)
+  lost = lost or temp.lost(run, step)
+  if lost then return nil, lost end
+  if waited then
+    job = jobs.prepare(run, step, attempt, feedback)
+    stay.job, job.owned = job, stay.job.owned
+  end
   if attempt == 1 then warn_inputs(run, step, job) end
   jobs.key(run, step, job)
   if run.watched and attempt == 1 then run.watched:step(run, step, job) end
-  local hit = attempt == 1 and lookup(run, step, job)
-  if hit then return job, hit end
-  -- Another process may be at the same key: wait for it, then look again.
-  local _ <close> = job.pure and cacheable.mode(run) and not job.forced
-    and locks.key(run, step, job.base) or nil
-  hit = attempt == 1 and (lookup(run, step, job) or recall.find(run, step, job))
-  if hit then return job, hit end
+  return job
+end
+
+-- Executes; a lost step instead, when a temporary input is gone for good.
+local function execute(run, step, job, attempt)
   if attempt == 1 then warn_missing(run, step, job) end
   local loan <close> = services.borrow(run, step, job)
-  if loan and loan.bad then return job, loan:blocked(run, step) end
+  if loan and loan.bad then return nil, loan:blocked(run, step) end
+  local gone = temp.put_back(run, job.files)
+  if gone then return inputs.owner(run, gone) end
   local result, came = attempts.run(run, step, job)
   if loan then loan:blame(result) end
   if run.watched and came.set then run.watched:found(run, step, came.set) end
-  return job, nil, result, came
+  return nil, nil, result, came
+end
+
+-- One attempt, or what is remembered instead of the first. The outputs, then the key, are
+-- locked meanwhile.
+local function one_turn(run, step, attempt, feedback)
+  local stay <close> = run.crowd:enter(run, step)
+  local job, lost = job_of(run, step, attempt, feedback, stay)
+  if lost then return lost end
+  local hit = attempt == 1 and lookup(run, step, job, stay)
+  if hit then return nil, job, hit end
+  stay:own()
+  -- Another process may be at the same key: wait for it, then look again.
+  local _ <close> = job.pure and cacheable.mode(run) and not job.forced
+    and locks.key(run, step, job.base) or nil
+  hit = attempt == 1 and (lookup(run, step, job, stay) or recall.find(run, step, job))
+  if hit then return nil, job, hit end
+  local result, came
+  lost, hit, result, came = execute(run, step, job, attempt)
+  return lost, job, hit, result, came
+end
+
+-- One attempt. What it reads, and is no longer there, is made again before it.
+local function one_try(run, step, attempt, feedback)
+  for turn = 1, remake.MOST do
+    local lost, job, hit, result, came = one_turn(run, step, attempt, feedback)
+    if not lost then return job, hit, result, came end
+    remake.step(run, step, lost, turn, one_try)
+  end
 end
 
 -- A service is only taken in: who needs it starts it.

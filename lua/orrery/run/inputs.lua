@@ -98,9 +98,13 @@ local function render_specs(specs, ctx)
   return out
 end
 
--- The files that upstream steps made, by step id.
-local function upstream_outputs(run, step)
-  local seen, out, stack = {}, {}, {}
+--- The ids of all that a step needs or comes after, of groups and of their members.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param see? fun(id: string) told each as it is found
+---@return table<string, true>
+function inputs.upstream(run, step, see)
+  local seen, stack = {}, {}
   local function push(ids)
     for _, id in ipairs(ids or {}) do
       if not seen[id] then
@@ -114,10 +118,7 @@ local function upstream_outputs(run, step)
   while #stack > 0 do
     local id = table.remove(stack)
     local node = run.workflow.by_id[id]
-    local r = run.results[id]
-    if r and r.outputs then
-      for _, p in ipairs(r.outputs) do out[#out + 1] = p end
-    end
+    if see then see(id) end
     if node and node.members then
       for _, m in ipairs(node.members) do push({ m.id }) end
     end
@@ -126,6 +127,16 @@ local function upstream_outputs(run, step)
       push(node.after)
     end
   end
+  return seen
+end
+
+-- The files that upstream steps made, by step id.
+local function upstream_outputs(run, step)
+  local out = {}
+  local seen = inputs.upstream(run, step, function(id)
+    local r = run.results[id]
+    for _, p in ipairs(r and r.outputs or {}) do out[#out + 1] = p end
+  end)
   return seen, out
 end
 

@@ -7,12 +7,17 @@ local locks = {}
 -- After so many seconds people are told what is waited for.
 local PATIENCE = 2
 
--- Acquires a lock by trying, suspended in between; says `what` it waits for when that takes
--- long. nil and an error when there can be none.
-local function acquire(run, try, holder, name, what)
+--- Tries until something can be had, suspended in between; says `what` is waited for when
+--- that takes long.
+---@param run orrery.Run
+---@param try fun(): any, any   what was wanted, or nil; nil and an error when it cannot be had
+---@param what? string
+---@return any
+---@return any err
+function locks.await(run, try, what)
   local wait, began = 0.002, run.loop:now()
   while true do
-    local l, err = try(holder, name)
+    local l, err = try()
     if l or err then return l, err end
     if what and run.loop:now() - began > PATIENCE then
       run.journal:emit({ ev = "message", level = "warning", text = what })
@@ -30,7 +35,8 @@ end
 ---@return core.Lock? close it, or hold it in a <close> variable
 function locks.key(run, step, base)
   if not run.store then return nil end
-  local l, err = acquire(run, run.store.try_lock, run.store, "key:" .. base,
+  local name, store = "key:" .. base, run.store
+  local l, err = locks.await(run, function() return store:try_lock(name) end,
     step.id .. ": waits for another that is doing the same")
   if err then run:cache_trouble(err) end
   return l
@@ -40,10 +46,17 @@ end
 ---@param outputs { path: string }[] declared ones
 ---@return string
 function locks.name(outputs)
+  if #outputs == 1 then return outputs[1].path end
   local paths = {}
   for i, o in ipairs(outputs) do paths[i] = o.path end
   table.sort(paths)
   return table.concat(paths, "\0")
+end
+
+--- That outputs cannot be locked ends the run.
+---@param err any
+function locks.unusable(err)
+  errors.raise("state", "outputs cannot be locked: " .. errors.text(err))
 end
 
 --- The lock of a step's outputs in this checkout. It is named by what is written, not by
@@ -53,11 +66,12 @@ end
 ---@param outputs { path: string }[] declared ones
 ---@return core.Lock? nil when there is no lock file
 function locks.outputs(run, step, outputs)
-  if not run.locks then return nil end
+  local file = run.locks
+  if not file then return nil end
   local name = locks.name(outputs)
-  local l, err = acquire(run, run.locks.try, run.locks, name,
+  local l, err = locks.await(run, function() return file:try(name) end,
     ("%s: waits for another that writes %s"):format(step.id, (name:gsub("%z", ", "))))
-  if err then errors.raise("state", "outputs cannot be locked: " .. errors.text(err)) end
+  if err then locks.unusable(err) end
   return l
 end
 

@@ -273,6 +273,20 @@ function memo.outputs_digest(run, outputs)
   return key.of(list)
 end
 
+--- Are these files what a digest of outputs says?
+---@param run orrery.Run
+---@param paths string[]
+---@param digest string
+---@return boolean
+function memo.stand(run, paths, digest)
+  local facts = {}
+  for i, path in ipairs(paths) do
+    facts[i] = fact_of(run, path)
+    if not facts[i] then return false end
+  end
+  return memo.outputs_digest(run, facts) == digest
+end
+
 local function contains_root(run, out)
   if not out.digest then return false end
   local st = fs.stat(run.root .. "/" .. out.path)

@@ -49,8 +49,8 @@ function nested.derive(run, step, wf, lent)
   end
   return setmetatable({ workflow = wf, values = wf.values, results = {}, conditions = {},
     why = {}, moved = {}, outermost = run.outermost or run.workflow.name,
-    owners = false, opts = inner_opts(run.opts), depth = depth, modules = false, body_done = false,
-    lent = lent or false,
+    owners = false, opts = inner_opts(run.opts), depth = depth, modules = false,
+    body_done = false, temps = false, lent = lent or false,
     prefix = run.prefix .. step.id .. "/", journal = run.journal:under(step.id .. "/"),
     history = history.open(run.index, wf.name), dotenv = run.dotenv_of(wf) }, { __index = run })
 end

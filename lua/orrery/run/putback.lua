@@ -3,6 +3,7 @@
 -- is made, no key; the rest of the run is told as one in which nothing changed.
 --
 -- What is restored here lies in the plan as what is in doubt: the next run looks at it again.
+local crowd = require("orrery.run.crowd")
 local fs = require("orrery.core.fs")
 local graph = require("orrery.run.graph")
 local kept = require("orrery.run.kept")
@@ -168,6 +169,9 @@ function putback.all(found)
   if not found.graph or not meta.workflow or not makers(found.graph, found.changed) then
     return false
   end
+  local file <close> = lock.open(found.root .. "/.orrery/lock")
+  local alone, here = crowd.alone(file)
+  if not (alone and here) then return false end
   local store <close> = state.store(meta.cache, meta.config)
   if not store then return false end
   local run = { root = found.root, index = found.index, store = store,

@@ -67,6 +67,43 @@ function temp.spread(run, step, n)
   end
 end
 
+-- Where another run still reads it, that one deletes it.
+local function remove(run, id)
+  local held = run.crowd:unread(run, id)
+  if not held then return end
+  local r = run.results[id]
+  for _, path in ipairs(r and r.outputs or {}) do
+    fs.remove(run.root .. "/" .. path)
+    still.over(run)
+    run.index:forget(run.root .. "/" .. path)
+  end
+  if held ~= true then held:close() end
+end
+
+--- A temporary step of whose files one is neither here nor known to be absent: it was deleted
+--- when all had read it that were to, and is wanted once more.
+---@param run orrery.Run
+---@param step orrery.Step
+---@return string? id
+function temp.lost(run, step)
+  local t = run.temps
+  for _, id in ipairs(t and next(t.waiting) and step.needs or {}) do
+    local r = t.waiting[id] and run.results[id]
+    for _, path in ipairs(r and r.outputs or {}) do
+      if not t.absent[path] and not fs.lstat(run.root .. "/" .. path) then return id end
+    end
+  end
+end
+
+--- A step that was made once more has ended: what came back for it alone goes again.
+---@param run orrery.Run
+---@param step orrery.Step
+function temp.sweep(run, step)
+  for _, id in ipairs(run.temps and step.needs or {}) do
+    if run.temps.waiting[id] == 0 then remove(run, id) end
+  end
+end
+
 --- A step has ended well: deletes what only it still waited for.
 ---@param run orrery.Run
 ---@param step orrery.Step
@@ -75,14 +112,7 @@ function temp.release(run, step)
   if next(t.waiting) == nil then return end
   for _, id in ipairs(step.needs) do
     local n = t.waiting[id]
-    if n == 1 then
-      local r = run.results[id]
-      for _, path in ipairs(r and r.outputs or {}) do
-        fs.remove(run.root .. "/" .. path)
-        still.over(run)
-        run.index:forget(run.root .. "/" .. path)
-      end
-    end
+    if n == 1 then remove(run, id) end
     if n then t.waiting[id] = n - 1 end
   end
 end
