@@ -52,7 +52,7 @@ end
 ---@param opts? { root?: string }
 ---@return orrery.RunRecord
 function orrery.open_run(id, opts)
-  return require("orrery.run.record").open(id or "last", (where(opts or {})))
+  return require("orrery.run.records.record").open(id or "last", (where(opts or {})))
 end
 
 --- How long a run would have taken under another policy or width, from its own times.

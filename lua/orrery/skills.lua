@@ -24,7 +24,7 @@ end
 ---@param opts? { root?: string }
 ---@return table
 function skills.get(name, opts)
-  return shown(require("orrery.run.skills").get((where(opts, "skills.get")), name))
+  return shown(require("orrery.run.agents.skills").get((where(opts, "skills.get")), name))
 end
 
 --- All of them, by name. One that makes no sense has `error`.
@@ -34,7 +34,7 @@ end
 ---@return table[]
 function skills.list(opts)
   local root = where(opts, "skills.list")
-  local known, out = require("orrery.run.skills"), {}
+  local known, out = require("orrery.run.agents.skills"), {}
   for i, name in ipairs(known.names(root)) do
     local ok, one = pcall(known.get, root, name)
     out[i] = ok and shown(one) or { name = name,

@@ -19,10 +19,11 @@ return o.workflow "w" { o.step "a" { run = "true" } }
 
 local FOR_SOME = { "model.agents", "model.clauses", "model.expr", "model.fan", "model.mistakes",
   "model.params", "model.paths", "model.scope", "model.yaml", "kernel.misplaced",
-  "kernel.nearest", "kernel.workers", "run.approval", "run.body", "run.conditions",
-  "run.depfile", "run.differ", "run.executors", "run.fanout", "run.gate", "run.improve",
-  "run.locks", "run.memo", "run.readiness", "run.recorded", "run.resume", "run.retry",
-  "run.schemakeys", "run.selection", "run.service", "core.git", "core.pool", "core.regex",
+  "kernel.nearest", "kernel.workers", "run.gates.approval", "run.body", "run.conditions",
+  "run.keys.depfile", "run.memo.differ", "run.agents.executors", "run.graph.fanout",
+  "run.gates.gate", "run.improve", "run.memo.locks", "run.memo", "run.services.readiness",
+  "run.keys.recorded", "run.records.resume", "run.graph.retry", "run.keys.schemakeys",
+  "run.graph.selection", "run.services.service", "core.git", "core.pool", "core.regex",
   "core.yaml", "knowledge.schema", "time", "steps.agent", "face.ask", "face.show.live" }
 
 local expected = { "orrery.run.scheduler\n" }
@@ -32,4 +33,12 @@ describe("the start of orrery run", function()
   it("loads what the run needs, and not what only others do", cli.run {
     files = { ["s.lua"] = script, ["w.lua"] = workflow }, args = "lua s.lua",
     stdout = expected })
+
+  it("is asked about modules that there are", function()
+    for _, name in ipairs(FOR_SOME) do
+      if not name:find("^core%.") then -- those are of C
+        assert(io.open("lua/orrery/" .. name:gsub("%.", "/") .. ".lua")):close()
+      end
+    end
+  end)
 end)

@@ -1,7 +1,7 @@
 -- Work, wall, saved and the critical path, from events alone.
-local analysis = require("orrery.run.analysis")
+local analysis = require("orrery.run.records.analysis")
 local fakes = dofile("tests/lua/fakes.lua")
-local journal = require("orrery.run.journal")
+local journal = require("orrery.run.records.journal")
 
 local function plan(steps, groups) return { ev = "plan", steps = steps, groups = groups or {} } end
 local function done(id, seconds, more)

@@ -1,7 +1,7 @@
 -- Budgets and what they go by: limits, what is set aside, medians of earlier calls, usage.
-local budget = require("orrery.run.budget")
-local history = require("orrery.run.history")
-local usage = require("orrery.run.usage")
+local budget = require("orrery.run.agents.budget")
+local history = require("orrery.run.agents.history")
+local usage = require("orrery.run.records.usage")
 
 local AGENT = { id = "a", kind = "agent" }
 local COMMAND = { id = "c", kind = "run" }

@@ -1,8 +1,8 @@
 -- Circuit breakers on virtual time: what opens one, who is the probe, what closes it. And the
 -- waits between tries.
-local circuit = require("orrery.run.circuit")
+local circuit = require("orrery.run.agents.circuit")
 local loop = require("orrery.kernel.loop")
-local retry = require("orrery.run.retry")
+local retry = require("orrery.run.graph.retry")
 local virtual = require("orrery.kernel.virtual")
 
 -- A run, and a function that makes a call which ends with an error of a class, or well.

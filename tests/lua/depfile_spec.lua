@@ -1,5 +1,5 @@
 -- Dep files of gcc and clang.
-local depfile = require("orrery.run.depfile")
+local depfile = require("orrery.run.keys.depfile")
 
 local function gives(want, text) assert.same(want, depfile.parse(text)) end
 

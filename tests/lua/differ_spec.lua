@@ -1,5 +1,5 @@
 -- How two manifests differ, in words.
-local differ = require("orrery.run.differ")
+local differ = require("orrery.run.memo.differ")
 
 local function texts(old, new)
   local out = {}

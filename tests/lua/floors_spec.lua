@@ -3,6 +3,12 @@
 local c_floor = { base = 0, engine = 1, bind = 2, host = 3 }
 local lua_floor = { core = 0, kernel = 1, model = 2, policy = 2, run = 3, steps = 3,
   knowledge = 3, face = 4 }
+-- The rooms of lua/orrery/run, a folder each, and where there is one a file of the folder's
+-- name: each knows itself and those of lower numbers. What stands in no room is the run itself,
+-- above them all.
+local room = { graph = 0, secrets = 0, records = 0, services = 1, keys = 2, memo = 3,
+  unchanged = 4, agents = 4, gates = 4, changes = 4, bundle = 4, body = 5 }
+local RUN = 6
 -- The public modules of orrery.* stand on the kernel's floor; what they start lazily on a
 -- higher one is named here.
 local lazy = {
@@ -68,6 +74,22 @@ describe("the floors of the house", function()
           local high = to and lua_floor[to] or 1
           local allowed = name and lazy[name] and lazy[name]["orrery." .. (to or "")]
           if high > floor and not allowed then bad[#bad + 1] = path .. " requires " .. module end
+        end
+      end
+    end
+    assert.same({}, bad)
+  end)
+
+  it("let the rooms of a run know only lower ones", function()
+    local bad = {}
+    for _, path in ipairs(files("lua/orrery/run", "lua")) do
+      local from = path:match("^lua/orrery/run/([%w_]+)")
+      local floor = room[from] or RUN
+      for module in requires(read(path)) do
+        local to = module:match("^orrery%.run%.([%w_]+)")
+        local high = to and (room[to] or RUN) or -1
+        if high > floor or high == floor and to ~= from and floor < RUN then
+          bad[#bad + 1] = path .. " requires " .. module
         end
       end
     end

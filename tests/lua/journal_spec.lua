@@ -1,7 +1,7 @@
 -- The journal: written as things happen, read back after a crash.
 local fakes = dofile("tests/lua/fakes.lua")
 local fs = require("orrery.core.fs")
-local journal = require("orrery.run.journal")
+local journal = require("orrery.run.records.journal")
 
 local function open(sinks)
   local dir, at = fakes.root(), { time = 0 }

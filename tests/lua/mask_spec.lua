@@ -1,5 +1,5 @@
 -- What is hidden in texts, values and streams, whatever pieces these come in.
-local mask = require("orrery.run.mask")
+local mask = require("orrery.run.secrets.mask")
 local pack = require("orrery.core.pack")
 
 local function of(...)

@@ -1,7 +1,7 @@
 -- Run directories: ids, lists, bounds.
 local fakes = dofile("tests/lua/fakes.lua")
 local fs = require("orrery.core.fs")
-local runs = require("orrery.run.runs")
+local runs = require("orrery.run.records.runs")
 
 local DAY = 24 * 3600
 

@@ -1,5 +1,5 @@
-local inputs = require("orrery.run.inputs")
-local still = require("orrery.run.still")
+local inputs = require("orrery.run.keys.inputs")
+local still = require("orrery.run.keys.still")
 
 -- A run whose index counts what it is asked, and knows one content per path.
 local function new_run(contents)

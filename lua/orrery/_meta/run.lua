@@ -22,7 +22,7 @@
 ---@field id? string
 ---@field why? string                     skipped: "when" "failed" "stopped" "filtered" "waiting"
 ---@field cause? string                   skipped or failed because of this step
----@field usage? orrery.Usage             of all its attempts (run.usage)
+---@field usage? orrery.Usage             of all its attempts (records.usage)
 ---@field saved_usage? orrery.Usage       of the answer that was there already
 ---@field waiting? boolean                an approval is awaited: what needs it waits too, exit 8
 ---@field occurrence? integer             the how-manieth call of this key in the run
@@ -34,7 +34,7 @@
 --- A nested workflow has one of its own whose missing fields are the outer one's.
 ---
 --- Paths with the run's id are "<run>" in PathSpecs, keys and records, and real everywhere
---- else (run.artifacts).
+--- else (keys.artifacts).
 ---
 --- What engine.run's exec may rely on: `exec.step` runs in a task of its own and may be
 --- cancelled at any await (code "cancelled"); it lets that error pass, the scheduler
@@ -67,16 +67,16 @@
 ---@field secrets orrery.Secrets         run.secrets: fill(run, job), clean(came), mask
 ---@field services table
 ---@field conditions table                compiled `when` texts
----@field why table<string, orrery.Reason[]>  of each step that ran (run.why)
+---@field why table<string, orrery.Reason[]>  of each step that ran (memo.why)
 ---@field moved table<string, string[]>   of each restored step: its full key before, and now
----@field executor fun(self, role: string): orrery.Executor?   run.executors
+---@field executor fun(self, role: string): orrery.Executor?   agents.executors
 ---@field random fun(): number
 ---@field prefix string                   of ids in the journal: "" or "image/"
 ---@field interrupted? integer            130, 143 or 124
 ---@field killed? boolean                 the second Ctrl-C: finally steps end too
 ---@field require fun(name: string): any  modules of the root
 ---@field cache_trouble fun(self, why: any)  switches the cache off, says so once
---- run.group: what a policy is given. Fields are read, not written.
+--- graph.group: what a policy is given. Fields are read, not written.
 ---@class orrery.G
 ---@field id string
 ---@field limit? integer
@@ -138,7 +138,7 @@
 ---@field id string
 ---@field dir string
 ---@field code integer                    exit code
----@field status "ok"|"failed"|"interrupted"|"waiting"|"refused"|"running"|"crashed"   the last two of a run that has no end (run.states)
+---@field status "ok"|"failed"|"interrupted"|"waiting"|"refused"|"running"|"crashed"   the last two of a run that has no end (records.states)
 ---@field steps table<string, orrery.Result>
 ---@field results table<string, orrery.Result>   groups too
 ---@field failed string[]
@@ -154,7 +154,7 @@
 ---@field usage? { calls: integer, tokens_in?: integer, tokens_out?: integer, cost_usd?: number, saved?: table }
 ---@field counts { ok: integer, failed: integer, skipped: integer, cancelled: integer, cached: integer, ran: integer }
 
---- A question to a person (run.approval); decisions are lines of runs/<id>/decisions.jsonl.
+--- A question to a person (gates.approval); decisions are lines of runs/<id>/decisions.jsonl.
 ---@class orrery.Question
 ---@field question string
 ---@field show? string[]

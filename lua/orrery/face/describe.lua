@@ -1,6 +1,6 @@
 -- Workflows, steps and groups as plain data and as rows, for show.
-local cacheable = require("orrery.run.cacheable")
-local executors = require("orrery.run.executors")
+local cacheable = require("orrery.run.keys.cacheable")
+local executors = require("orrery.run.agents.executors")
 local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")
 local proc = require("orrery.core.proc")

@@ -3,7 +3,7 @@
 local errors = require("orrery.kernel.errors")
 local lazy = require("orrery.kernel.lazy")
 local nearest = lazy("orrery.kernel.nearest")
-local selection = lazy("orrery.run.selection")
+local selection = lazy("orrery.run.graph.selection")
 local sorted = require("orrery.kernel.sorted")
 
 local named = {}

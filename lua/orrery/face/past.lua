@@ -1,7 +1,7 @@
 -- Finished runs, as the commands that look back see them. Nothing here writes.
 local errors = require("orrery.kernel.errors")
-local journal = require("orrery.run.journal")
-local runs = require("orrery.run.runs")
+local journal = require("orrery.run.records.journal")
+local runs = require("orrery.run.records.runs")
 local tally = require("orrery.face.show.tally")
 local target = require("orrery.face.target")
 

@@ -1,11 +1,11 @@
 -- What a journey needs and what is not there: known before anything runs.
 local errors = require("orrery.kernel.errors")
-local executors = require("orrery.run.executors")
+local executors = require("orrery.run.agents.executors")
 local fs = require("orrery.core.fs")
 local load = require("orrery.model.load")
 local proc = require("orrery.core.proc")
 local schema = require("orrery.knowledge.schema")
-local skills = require("orrery.run.skills")
+local skills = require("orrery.run.agents.skills")
 
 local preflight = {}
 

@@ -1,6 +1,6 @@
 -- What check -v adds: metadata kept but not used, and what steps that always run would lose
 -- by becoming cached.
-local environ = require("orrery.run.environ")
+local environ = require("orrery.run.keys.environ")
 local sorted = require("orrery.kernel.sorted")
 local words = require("orrery.face.words")
 

@@ -39,7 +39,7 @@ end
 local function has_step(wf, id)
   if wf.by_id[id] or wf.by_id[id:match("^(.-)%[.*%]$") or ""] then return true end
   if not id:find("[%*%?]") then return false end
-  local pattern = require("orrery.run.selection").pattern(id)
+  local pattern = require("orrery.run.graph.selection").pattern(id)
   for _, step in ipairs(wf.steps) do
     if step.id:find(pattern) then return true end
   end

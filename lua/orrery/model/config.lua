@@ -83,7 +83,7 @@ end
 
 --- Reads orrery.lua of a root; without one, the defaults. Raises code "invalid".
 ---@param root string absolute
----@param past? table what files were at an earlier commit (run.definitions)
+---@param past? table what files were at an earlier commit (changes.definitions)
 ---@return orrery.Config
 function config.load(root, past)
   local box = sandbox.new({ root = root, past = past })

@@ -18,7 +18,7 @@ local function digest_of(list)
 end
 
 -- A box may see files as an earlier commit had them: `box.past` says what has changed since
--- (run.definitions). nil: as it is now; false: it was not there.
+-- (changes.definitions). nil: as it is now; false: it was not there.
 local function as_it_was(box, path)
   local text = box.past and box.past:file(path)
   if text ~= false then return text end

@@ -46,7 +46,7 @@ end
 
 --- A box. `stop` is asked now and then while a file is evaluated; true ends it.
 ---@param opts { root: string, path?: string[], stop?: (fun(): boolean), instructions?: integer,
----  past?: table }  past: what files were at an earlier commit (run.definitions)
+---  past?: table }  past: what files were at an earlier commit (changes.definitions)
 ---@return orrery.Box
 function sandbox.new(opts)
   local path = { "lua", "workflows" }

@@ -1,11 +1,11 @@
 -- The manifest that a step had in a run of this checkout, to compare another one with. A run
 -- in which the step was up to date names it only when it was another than before: then the
 -- run before it does, or the one before that.
-local differ = require("orrery.run.differ")
-local journal = require("orrery.run.journal")
-local manifests = require("orrery.run.manifests")
+local differ = require("orrery.run.memo.differ")
+local journal = require("orrery.run.records.journal")
+local manifests = require("orrery.run.memo.manifests")
 local probe = require("orrery.run.probe")
-local runs = require("orrery.run.runs")
+local runs = require("orrery.run.records.runs")
 
 local against = {}
 

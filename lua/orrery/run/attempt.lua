@@ -1,27 +1,27 @@
 -- One attempt that really executes: clear what is stale, execute, collect, gate, store.
 local lazy = require("orrery.kernel.lazy")
-local approval = lazy("orrery.run.approval")
-local artifacts = require("orrery.run.artifacts")
-local cacheable = require("orrery.run.cacheable")
-local clear = require("orrery.run.clear")
-local depfile = lazy("orrery.run.depfile")
-local environ = require("orrery.run.environ")
+local approval = lazy("orrery.run.gates.approval")
+local artifacts = require("orrery.run.keys.artifacts")
+local cacheable = require("orrery.run.keys.cacheable")
+local clear = require("orrery.run.memo.clear")
+local depfile = lazy("orrery.run.keys.depfile")
+local environ = require("orrery.run.keys.environ")
 local fs = require("orrery.core.fs")
-local gate = lazy("orrery.run.gate")
-local inputs = require("orrery.run.inputs")
-local jobs = require("orrery.run.job")
-local key = require("orrery.run.key")
-local last = require("orrery.run.last")
-local locks = lazy("orrery.run.locks")
+local gate = lazy("orrery.run.gates.gate")
+local inputs = require("orrery.run.keys.inputs")
+local jobs = require("orrery.run.keys.job")
+local key = require("orrery.run.keys.key")
+local last = require("orrery.run.memo.last")
+local locks = lazy("orrery.run.memo.locks")
 local loop = require("orrery.kernel.loop")
 local memo = lazy("orrery.run.memo")
-local meter = lazy("orrery.run.meter")
-local outcome = require("orrery.run.outcome")
-local recorded = lazy("orrery.run.recorded")
-local still = require("orrery.run.still")
+local meter = lazy("orrery.run.agents.meter")
+local outcome = require("orrery.run.memo.outcome")
+local recorded = lazy("orrery.run.keys.recorded")
+local still = require("orrery.run.keys.still")
 local sys = require("orrery.core.sys")
-local temp = require("orrery.run.temp")
-local why = require("orrery.run.why")
+local temp = require("orrery.run.keys.temp")
+local why = require("orrery.run.memo.why")
 
 local attempt = {}
 
@@ -354,7 +354,7 @@ end
 --- One attempt that really executes. Raises code "budget" when it would pass the budget.
 ---@param run orrery.Run
 ---@param step orrery.Step
----@param job table from run.job, with its key
+---@param job table from keys.job, with its key
 ---@return orrery.Result
 ---@return table came what the kind came to
 function attempt.run(run, step, job)

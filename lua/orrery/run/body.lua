@@ -5,25 +5,25 @@
 -- Calls are known by the scope they are made in: the body, or one item of w:parallel.
 -- A scope numbers its ids, so that they are the same in the next run, and knows the call
 -- before, for that is an edge of the run's critical path.
-local approval = require("orrery.run.approval")
-local body_service = require("orrery.kernel.lazy")("orrery.run.body_service")
+local approval = require("orrery.run.gates.approval")
+local body_service = require("orrery.kernel.lazy")("orrery.run.services.body_service")
 local build = require("orrery.model.build")
 local check = require("orrery.kernel.check")
 local clauses = require("orrery.model.clauses")
-local context = require("orrery.run.context")
+local context = require("orrery.run.graph.context")
 local errors = require("orrery.kernel.errors")
 local fan = require("orrery.model.fan")
 local functions = require("orrery.model.functions")
-local group = require("orrery.run.group")
-local keep = require("orrery.run.keep")
+local group = require("orrery.run.graph.group")
+local keep = require("orrery.run.body.keep")
 local loop = require("orrery.kernel.loop")
 local make = require("orrery.model.step")
 local nearest = require("orrery.kernel.nearest")
 local pack = require("orrery.core.pack")
 local place = require("orrery.model.place")
-local policies = require("orrery.run.policies")
+local policies = require("orrery.run.graph.policies")
 local report = require("orrery.model.report")
-local results = require("orrery.run.results")
+local results = require("orrery.run.graph.results")
 
 local body = {}
 local W = {}

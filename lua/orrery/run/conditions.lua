@@ -1,7 +1,7 @@
 -- Decides a step's `when`: a Lua expression or a function of ctx, with success(),
 -- failure(), always(), changed(glob) and exists(path).
 local changes = require("orrery.run.changes")
-local environ = require("orrery.run.environ")
+local environ = require("orrery.run.keys.environ")
 local expr = require("orrery.model.expr")
 local fs = require("orrery.core.fs")
 local secrets = require("orrery.run.secrets")

@@ -1,5 +1,5 @@
 -- What a plan says of services: one starts when a step that uses it will run.
-local jobs = require("orrery.run.job")
+local jobs = require("orrery.run.keys.job")
 local services = require("orrery.run.services")
 
 local foresee = {}

@@ -2,7 +2,7 @@
 -- steps whose artifacts it rates run once more, with its feedback. What they make now is
 -- their result, also for later runs.
 local attempts = require("orrery.run.attempt")
-local jobs = require("orrery.run.job")
+local jobs = require("orrery.run.keys.job")
 
 local improve = {}
 

@@ -1,10 +1,10 @@
 -- Where artifacts come from and where they went: what the manifests of a run's steps say
 -- about their inputs, looked up when somebody asks.
 local against = require("orrery.run.against")
-local artifacts = require("orrery.run.artifacts")
-local environ = require("orrery.run.environ")
-local manifests = require("orrery.run.manifests")
-local state = require("orrery.run.state")
+local artifacts = require("orrery.run.keys.artifacts")
+local environ = require("orrery.run.keys.environ")
+local manifests = require("orrery.run.memo.manifests")
+local state = require("orrery.run.records.state")
 
 local lineage = {}
 

@@ -2,17 +2,17 @@
 --
 -- Two levels: the base key leads to a few recorded input sets (headers of a depfile, files
 -- a function read); each set, digested now, gives a full key and its record.
-local artifacts = require("orrery.run.artifacts")
+local artifacts = require("orrery.run.keys.artifacts")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
-local inputs = require("orrery.run.inputs")
-local key = require("orrery.run.key")
+local inputs = require("orrery.run.keys.inputs")
+local key = require("orrery.run.keys.key")
 local lazy = require("orrery.kernel.lazy")
-local manifests = lazy("orrery.run.manifests")
+local manifests = lazy("orrery.run.memo.manifests")
 local pack = require("orrery.core.pack")
-local recorded = lazy("orrery.run.recorded")
-local still = require("orrery.run.still")
-local temp = require("orrery.run.temp")
+local recorded = lazy("orrery.run.keys.recorded")
+local still = require("orrery.run.keys.still")
+local temp = require("orrery.run.keys.temp")
 
 local memo = {}
 
@@ -354,7 +354,7 @@ function memo.store(run, step, base, set, record, opts)
   put_text(run, record, "stderr")
   local facts = set and recorded.facts(run, step, set)
   record.facts = recorded.kept(facts)
-  record.looks = set and set.looks -- for run.touched: the patterns, too
+  record.looks = set and set.looks -- for changes.touched: the patterns, too
   record.made = { root = run.root, run = run.id }
   local full = key.full(base, facts)
   local bytes, why = pack.encode(record, "result")

@@ -1,7 +1,7 @@
 -- A workflow inside a run: its own graph, params and results; the outer run's loop,
 -- places, cache and journal, where its ids begin with the step's.
 local errors = require("orrery.kernel.errors")
-local history = require("orrery.run.history")
+local history = require("orrery.run.agents.history")
 local load = require("orrery.model.load")
 local loop = require("orrery.kernel.loop")
 local scheduler = require("orrery.run.scheduler")

@@ -5,27 +5,27 @@
 -- The steps are judged in the order of their needs. A step may also look at what another
 -- does without needing it (a function that lists a directory, two steps that are the same
 -- work): such pairs are found after a round, and the doubtful ones are "maybe" in the next.
-local called = require("orrery.run.called")
+local called = require("orrery.run.records.called")
 local conditions = require("orrery.run.conditions")
-local context = require("orrery.run.context")
+local context = require("orrery.run.graph.context")
 local errors = require("orrery.kernel.errors")
-local fanout = require("orrery.run.fanout")
+local fanout = require("orrery.run.graph.fanout")
 local foresee = require("orrery.kernel.lazy")("orrery.run.foresee")
 local fs = require("orrery.core.fs")
-local history = require("orrery.run.history")
+local history = require("orrery.run.agents.history")
 local index = require("orrery.core.index")
-local journal = require("orrery.run.journal")
+local journal = require("orrery.run.records.journal")
 local loop = require("orrery.kernel.loop")
 local nested = require("orrery.run.nested")
-local outcome = require("orrery.run.outcome")
+local outcome = require("orrery.run.memo.outcome")
 local probe = require("orrery.run.probe")
-local results = require("orrery.run.results")
+local results = require("orrery.run.graph.results")
 local scheduler = require("orrery.run.scheduler")
-local slots = require("orrery.run.slots")
+local slots = require("orrery.run.graph.slots")
 local sorted = require("orrery.kernel.sorted")
-local state = require("orrery.run.state")
-local still = require("orrery.run.still")
-local why = require("orrery.run.why")
+local state = require("orrery.run.records.state")
+local still = require("orrery.run.keys.still")
+local why = require("orrery.run.memo.why")
 
 local plan = {}
 

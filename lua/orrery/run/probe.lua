@@ -1,15 +1,15 @@
 -- What would happen to one step now: its key is looked up, nothing runs. For plan, explain.
-local artifacts = require("orrery.run.artifacts")
-local cacheable = require("orrery.run.cacheable")
+local artifacts = require("orrery.run.keys.artifacts")
+local cacheable = require("orrery.run.keys.cacheable")
 local conditions = require("orrery.run.conditions")
-local context = require("orrery.run.context")
+local context = require("orrery.run.graph.context")
 local fs = require("orrery.core.fs")
-local inputs = require("orrery.run.inputs")
-local jobs = require("orrery.run.job")
-local last = require("orrery.run.last")
+local inputs = require("orrery.run.keys.inputs")
+local jobs = require("orrery.run.keys.job")
+local last = require("orrery.run.memo.last")
 local memo = require("orrery.run.memo")
-local outcome = require("orrery.run.outcome")
-local why = require("orrery.run.why")
+local outcome = require("orrery.run.memo.outcome")
+local why = require("orrery.run.memo.why")
 
 local probe = {}
 

@@ -1,15 +1,15 @@
 -- What the run that is being resumed finished: found by key and occurrence, with its files in
 -- place. So no finished call is made again, also one that is never remembered across runs.
 local lazy = require("orrery.kernel.lazy")
-local approval = lazy("orrery.run.approval")
-local artifacts = require("orrery.run.artifacts")
+local approval = lazy("orrery.run.gates.approval")
+local artifacts = require("orrery.run.keys.artifacts")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
-local jobs = require("orrery.run.job")
-local key = require("orrery.run.key")
-local outcome = require("orrery.run.outcome")
-local recorded = lazy("orrery.run.recorded")
-local still = require("orrery.run.still")
+local jobs = require("orrery.run.keys.job")
+local key = require("orrery.run.keys.key")
+local outcome = require("orrery.run.memo.outcome")
+local recorded = lazy("orrery.run.keys.recorded")
+local still = require("orrery.run.keys.still")
 
 local recall = {}
 

@@ -1,22 +1,22 @@
 -- The graph of one run while it runs: which unit waits for what, what is ready, and
--- what an end means for those that need it. Who may start next is run.slots' matter,
--- what a failure means for the rest is the policies' (run.group).
+-- what an end means for those that need it. Who may start next is graph.slots' matter,
+-- what a failure means for the rest is the policies' (graph.group).
 --
 -- A node is a unit here: a step, a group, or a step that fans out. A group without a
 -- policy, limit, needs, when or finally is transparent: its members belong to the
 -- nearest group that has one (their home), and it only gets a record at the end.
 local lazy = require("orrery.kernel.lazy")
 local conditions = lazy("orrery.run.conditions")
-local context = require("orrery.run.context")
+local context = require("orrery.run.graph.context")
 local errors = require("orrery.kernel.errors")
-local fanout = lazy("orrery.run.fanout")
-local group = require("orrery.run.group")
+local fanout = lazy("orrery.run.graph.fanout")
+local group = require("orrery.run.graph.group")
 local loop = require("orrery.kernel.loop")
-local priority = require("orrery.run.priority")
-local restart = lazy("orrery.run.restart")
-local results = require("orrery.run.results")
+local priority = require("orrery.run.graph.priority")
+local restart = lazy("orrery.run.graph.restart")
+local results = require("orrery.run.graph.results")
 local services = require("orrery.run.services")
-local temp = require("orrery.run.temp")
+local temp = require("orrery.run.keys.temp")
 
 local scheduler = {}
 local Scheduler = {}

@@ -6,7 +6,7 @@ local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
 local loop = require("orrery.kernel.loop")
-local mask = require("orrery.run.mask")
+local mask = require("orrery.run.secrets.mask")
 local template = require("orrery.model.template")
 
 local secrets = {}

@@ -6,14 +6,14 @@
 -- In the graph a service step ends at once, with its key for a result; that lets what needs it
 -- be looked up. A step that must really run borrows its services first: the first borrower
 -- starts them, all wait until they are ready. Until then, and in every key, a port is the text
--- "{{services.ID.port}}"; the borrower puts in the number. run.service is one service's life.
+-- "{{services.ID.port}}"; the borrower puts in the number. services.service is one service's life.
 local errors = require("orrery.kernel.errors")
 local lazy = require("orrery.kernel.lazy")
-local fill = lazy("orrery.run.fill")
+local fill = lazy("orrery.run.services.fill")
 local loop = require("orrery.kernel.loop")
-local service = lazy("orrery.run.service")
+local service = lazy("orrery.run.services.service")
 local sorted = require("orrery.kernel.sorted")
-local uses = require("orrery.run.uses")
+local uses = require("orrery.run.graph.uses")
 
 local services = {}
 
@@ -118,7 +118,7 @@ end
 -- Somebody named this service alone: then it is up until the run is ended.
 local function is_asked_for(run, step)
   if run.prefix ~= "" or not run.opts.targets then return false end
-  local selection = require("orrery.run.selection")
+  local selection = require("orrery.run.graph.selection")
   for _, name in ipairs(run.opts.targets) do
     if step.id:find(selection.pattern(name)) or step.member_of == name then return true end
   end

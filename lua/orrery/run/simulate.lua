@@ -1,13 +1,13 @@
 -- What a finished run would have been with another policy or another number of jobs:
 -- its journal, played again on virtual time, each step taking what it took and coming
 -- to what it came to. Nothing is executed and nothing is written.
-local analysis = require("orrery.run.analysis")
+local analysis = require("orrery.run.records.analysis")
 local errors = require("orrery.kernel.errors")
-local journal = require("orrery.run.journal")
+local journal = require("orrery.run.records.journal")
 local loop = require("orrery.kernel.loop")
-local resources = require("orrery.run.resources")
+local resources = require("orrery.run.graph.resources")
 local scheduler = require("orrery.run.scheduler")
-local slots = require("orrery.run.slots")
+local slots = require("orrery.run.graph.slots")
 local virtual = require("orrery.kernel.virtual")
 
 local simulate = {}

@@ -2,7 +2,7 @@
 -- so that it is checked, remembered and written down as in any other.
 local errors = require("orrery.kernel.errors")
 local single = require("orrery.run.single")
-local skills = require("orrery.run.skills")
+local skills = require("orrery.run.agents.skills")
 
 local skillcall = {}
 

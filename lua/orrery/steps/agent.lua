@@ -2,21 +2,21 @@
 -- standard input, writes the outputs where the request says, and may answer with one JSON
 -- document as the last line of its standard output.
 local answer = require("orrery.steps.agent.answer")
-local artifacts = require("orrery.run.artifacts")
-local checks = require("orrery.run.checks")
-local circuit = require("orrery.run.circuit")
+local artifacts = require("orrery.run.keys.artifacts")
+local checks = require("orrery.run.gates.checks")
+local circuit = require("orrery.run.agents.circuit")
 local command = require("orrery.steps.run")
-local executors = require("orrery.run.executors")
+local executors = require("orrery.run.agents.executors")
 local fs = require("orrery.core.fs")
 local http = require("orrery.kernel.lazy")("orrery.steps.agent.http")
 local json = require("orrery.core.json")
 local mock = require("orrery.steps.agent.mock")
 local request = require("orrery.steps.agent.request")
 local rules = require("orrery.steps.agent.rules")
-local schemakeys = require("orrery.run.schemakeys")
+local schemakeys = require("orrery.run.keys.schemakeys")
 local template = require("orrery.model.template")
-local usage = require("orrery.run.usage")
-local verdict = require("orrery.run.verdict")
+local usage = require("orrery.run.records.usage")
+local verdict = require("orrery.run.gates.verdict")
 
 local agent = {}
 
@@ -134,7 +134,7 @@ function agent.execute(run, step, prepared, job)
   return came
 end
 
---- May it be asked now? See run.circuit.
+--- May it be asked now? See agents.circuit.
 ---@param run orrery.Run
 ---@param job table
 ---@return table pass

@@ -1,8 +1,8 @@
 -- The kind `approve`: a question to a person. Its key is what it is bound to: the question,
 -- the files it shows, and what it needs, by digest.
-local approval = require("orrery.run.approval")
+local approval = require("orrery.run.gates.approval")
 local fs = require("orrery.core.fs")
-local inputs = require("orrery.run.inputs")
+local inputs = require("orrery.run.keys.inputs")
 local template = require("orrery.model.template")
 
 local approve = {}

@@ -1,5 +1,5 @@
 -- The kind `call`: a Lua function on a pool worker, or "module:function".
-local environ = require("orrery.run.environ")
+local environ = require("orrery.run.keys.environ")
 local errors = require("orrery.kernel.errors")
 local func = require("orrery.core.func")
 local loop = require("orrery.kernel.loop")
@@ -9,7 +9,7 @@ local call = {}
 
 -- What runs on the worker: the function travels as an upvalue, its ctx as an argument.
 local function entry(fn)
-  return function(data) return require("orrery.run.callee").call(fn, data) end
+  return function(data) return require("orrery.run.body.callee").call(fn, data) end
 end
 
 local function by_name(name)

@@ -2,13 +2,13 @@
 -- called run) and runs on a worker; or skills/NAME, a program that gets a JSON request on
 -- its standard input and answers as an agent does. Params are checked before, results after.
 local answer = require("orrery.steps.agent.answer")
-local artifacts = require("orrery.run.artifacts")
+local artifacts = require("orrery.run.keys.artifacts")
 local call = require("orrery.steps.call")
 local command = require("orrery.steps.run")
 local errors = require("orrery.kernel.errors")
 local json = require("orrery.core.json")
 local request = require("orrery.steps.agent.request")
-local skills = require("orrery.run.skills")
+local skills = require("orrery.run.agents.skills")
 
 local skill = {}
 

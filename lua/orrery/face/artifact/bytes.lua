@@ -1,10 +1,10 @@
 -- The bytes of an artifact: its file while that is as it was registered, else what the cache
 -- keeps of it.
-local environ = require("orrery.run.environ")
+local environ = require("orrery.run.keys.environ")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local hash = require("orrery.core.hash")
-local state = require("orrery.run.state")
+local state = require("orrery.run.records.state")
 
 local bytes = {}
 

@@ -1,12 +1,12 @@
 -- orrery cache doctor: why is so little remembered? Looks at the place, the file system, the
 -- clock, the bounds, who else is there, the steps, and what the last runs said.
-local cacheable = require("orrery.run.cacheable")
+local cacheable = require("orrery.run.keys.cacheable")
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
-local journal = require("orrery.run.journal")
+local journal = require("orrery.run.records.journal")
 local load = require("orrery.model.load")
-local runs = require("orrery.run.runs")
-local state = require("orrery.run.state")
+local runs = require("orrery.run.records.runs")
+local state = require("orrery.run.records.state")
 local sorted = require("orrery.kernel.sorted")
 local words = require("orrery.face.words")
 

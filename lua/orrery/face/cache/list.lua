@@ -1,7 +1,7 @@
 -- orrery cache list: what is remembered, record by record.
 local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")
-local selection = require("orrery.run.selection")
+local selection = require("orrery.run.graph.selection")
 local words = require("orrery.face.words")
 
 local list = {}

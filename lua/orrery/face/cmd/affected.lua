@@ -93,7 +93,7 @@ end
 ---@param steps string[]
 ---@return orrery.Affected
 function affected.of(c, wf, conf, steps, listed)
-  return require("orrery.run.affected").of(wf, affected.changes(c, wf.root, listed),
+  return require("orrery.run.changes.affected").of(wf, affected.changes(c, wf.root, listed),
     { config = conf, params = args.pairs(c.opts.param, "-p"), targets = steps })
 end
 

@@ -1,9 +1,9 @@
 -- orrery approve|reject [RUN] [STEP]: what a person says to a question of a run.
 local errors = require("orrery.kernel.errors")
 local nearest = require("orrery.kernel.nearest")
-local runs = require("orrery.run.runs")
+local runs = require("orrery.run.records.runs")
 local target = require("orrery.face.target")
-local waiting = require("orrery.run.waiting")
+local waiting = require("orrery.run.records.waiting")
 local words = require("orrery.face.words")
 
 local approve = {}

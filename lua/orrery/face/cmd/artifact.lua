@@ -6,7 +6,7 @@ local nearest = require("orrery.kernel.nearest")
 local pack = require("orrery.core.pack")
 local past = require("orrery.face.past")
 local registry = require("orrery.core.registry")
-local runs = require("orrery.run.runs")
+local runs = require("orrery.run.records.runs")
 local sorted = require("orrery.kernel.sorted")
 local target = require("orrery.face.target")
 local verbs = require("orrery.face.verbs")
@@ -187,7 +187,7 @@ end
 
 -- path → schema, as the gates of the run's workflow name them now.
 local function schemas_of(run)
-  local artifacts = require("orrery.run.artifacts")
+  local artifacts = require("orrery.run.keys.artifacts")
   local found = past.here(run)
   local e, out = found.events[1], {}
   local wf = require("orrery.model.load").file(e.file, { root = found.root, params = e.params,
@@ -209,7 +209,7 @@ local function chosen(c, reg)
 end
 
 local function validate(c)
-  local gate = require("orrery.run.gate")
+  local gate = require("orrery.run.gates.gate")
   local reg, run = open(c)
   local these, named = chosen(c, reg)
   local known, root = run and schemas_of(run) or {}, target.root()

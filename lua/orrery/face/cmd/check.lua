@@ -6,9 +6,9 @@ local json = require("orrery.core.json")
 local load = require("orrery.model.load")
 local pack = require("orrery.core.pack")
 local remarks = require("orrery.face.remarks")
-local schemacheck = require("orrery.run.schemacheck")
+local schemacheck = require("orrery.run.gates.schemacheck")
 local target = require("orrery.face.target")
-local usecheck = require("orrery.run.usecheck")
+local usecheck = require("orrery.run.agents.usecheck")
 local words = require("orrery.face.words")
 
 local check = {}

@@ -1,7 +1,7 @@
 -- orrery env [WORKFLOW] STEP: the environment of a step, and where it is from.
 local args = require("orrery.face.args")
-local cacheable = require("orrery.run.cacheable")
-local environ = require("orrery.run.environ")
+local cacheable = require("orrery.run.keys.cacheable")
+local environ = require("orrery.run.keys.environ")
 local errors = require("orrery.kernel.errors")
 local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")

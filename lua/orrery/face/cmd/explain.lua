@@ -9,7 +9,7 @@ local load = require("orrery.model.load")
 local pack = require("orrery.core.pack")
 local past = require("orrery.face.past")
 local reasons = require("orrery.face.show.reasons")
-local runs = require("orrery.run.runs")
+local runs = require("orrery.run.records.runs")
 local tally = require("orrery.face.show.tally")
 local target = require("orrery.face.target")
 
@@ -155,7 +155,7 @@ end
 local function matching(at, word, ids, seen)
   if seen[word] then return { word } end
   local out = {}
-  local pattern = word:find("[%*%?]") and require("orrery.run.selection").pattern(word)
+  local pattern = word:find("[%*%?]") and require("orrery.run.graph.selection").pattern(word)
   for _, id in ipairs(ids) do
     if pattern and id:find(pattern) or not pattern and is_under(at.wf, id, word) then
       out[#out + 1] = id

@@ -1,8 +1,8 @@
 -- orrery log STEP: what a step wrote.
 local errors = require("orrery.kernel.errors")
-local journal = require("orrery.run.journal")
+local journal = require("orrery.run.records.journal")
 local past = require("orrery.face.past")
-local store = require("orrery.run.runs")
+local store = require("orrery.run.records.runs")
 local words = require("orrery.face.words")
 
 local log = {}

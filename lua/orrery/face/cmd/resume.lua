@@ -1,14 +1,14 @@
 -- orrery resume [RUN]: goes on with a run that did not finish.
 local args = require("orrery.face.args")
-local budget = require("orrery.run.budget")
+local budget = require("orrery.run.agents.budget")
 local config = require("orrery.model.config")
 local errors = require("orrery.kernel.errors")
 local load = require("orrery.model.load")
 local named = require("orrery.face.named")
 local past = require("orrery.face.past")
 local run = require("orrery.face.cmd.run")
-local runs = require("orrery.run.runs")
-local selection = require("orrery.run.selection")
+local runs = require("orrery.run.records.runs")
+local selection = require("orrery.run.graph.selection")
 local sorted = require("orrery.kernel.sorted")
 local target = require("orrery.face.target")
 

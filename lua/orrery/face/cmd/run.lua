@@ -1,7 +1,7 @@
 -- orrery run [WORKFLOW] [STEP…] [-- ARGS]
 local args = require("orrery.face.args")
 local errors = require("orrery.kernel.errors")
-local executors = require("orrery.kernel.lazy")("orrery.run.executors")
+local executors = require("orrery.kernel.lazy")("orrery.run.agents.executors")
 local sys = require("orrery.core.sys")
 local term = require("orrery.core.term")
 
@@ -170,11 +170,11 @@ end
 
 -- The run in which nothing changed, or only files of some steps; nil when there is more to it.
 local function again(c, asked, began)
-  local clean = require("orrery.run.clean")
+  local clean = require("orrery.run.unchanged.clean")
   local found = clean.find(asked)
   if not found then return nil end
   if not found.changed then return replay(c, clean, found, began) end
-  local part = require("orrery.run.partial").of(found)
+  local part = require("orrery.run.unchanged.partial").of(found)
   if not part then return nil end
   local start = found.k.meta.start
   local options = run.options(c, {})
@@ -188,7 +188,7 @@ end
 ---@return integer exit code
 function run.main(c)
   local began = sys.mono()
-  local asked = require("orrery.run.clean").asked(c.words, c.opts, c.rest)
+  local asked = require("orrery.run.unchanged.clean").asked(c.words, c.opts, c.rest)
   local code = asked and again(c, asked, began)
   if code then return code end
   local target = require("orrery.face.target")

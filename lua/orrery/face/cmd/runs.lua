@@ -6,11 +6,11 @@ local json = require("orrery.core.json")
 local nearest = require("orrery.kernel.nearest")
 local pack = require("orrery.core.pack")
 local past = require("orrery.face.past")
-local state = require("orrery.run.state")
-local store = require("orrery.run.runs")
+local state = require("orrery.run.records.state")
+local store = require("orrery.run.records.runs")
 local sys = require("orrery.core.sys")
 local target = require("orrery.face.target")
-local waiting = require("orrery.run.waiting")
+local waiting = require("orrery.run.records.waiting")
 local words = require("orrery.face.words")
 
 local runs = {}
@@ -93,7 +93,7 @@ local function export(c, name)
   local path = c.opts.to or c.words[3] or id .. ".tar"
   local index <close> = state.index(root)
   local cache = state.store(state.cache_dir(root, sys.environ()), {})
-  local done = require("orrery.run.export").write(root, id, path, cache, index)
+  local done = require("orrery.run.bundle.export").write(root, id, path, cache, index)
   if cache then cache:close() end
   c.out(("%s: run %s, %s, %s\n"):format(path, id, words.count(done.files, "file"),
     words.bytes(done.bytes)))
@@ -109,7 +109,7 @@ local function import(c, path)
   local root = target.root()
   if not fs.stat(path) then errors.raise("usage", ("there is no file '%s'"):format(path)) end
   state.prepare(root)
-  c.out(require("orrery.run.import").read(root, path) .. "\n")
+  c.out(require("orrery.run.bundle.import").read(root, path) .. "\n")
   return 0
 end
 

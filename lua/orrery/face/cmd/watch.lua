@@ -9,8 +9,8 @@ local run = require("orrery.face.cmd.run")
 local services = require("orrery.run.services")
 local sorted = require("orrery.kernel.sorted")
 local target = require("orrery.face.target")
-local watched = require("orrery.run.watched")
-local watcher = require("orrery.run.watcher")
+local watched = require("orrery.run.changes.watched")
+local watcher = require("orrery.run.changes.watcher")
 local words = require("orrery.face.words")
 
 local watch = {}

@@ -1,7 +1,7 @@
 -- Why a step ran or did not, and what a run would do with it now, in words.
 local errors = require("orrery.kernel.errors")
 local line = require("orrery.face.show.line")
-local runs = require("orrery.run.runs")
+local runs = require("orrery.run.records.runs")
 local sys = require("orrery.core.sys")
 local words = require("orrery.face.words")
 

@@ -1,7 +1,7 @@
 -- The end of a run in words: counts, times, true savings, what failed and what to do.
 local errors = require("orrery.kernel.errors")
 local tally = require("orrery.face.show.tally")
-local usage = require("orrery.run.usage")
+local usage = require("orrery.run.records.usage")
 local words = require("orrery.face.words")
 
 local report = {}

@@ -2,7 +2,7 @@
 -- reads a finished run's journal. It keeps no text of steps that went well, and for a display
 -- that never comes back to them nothing of them but their number: there may be a hundred
 -- thousand.
-local usage = require("orrery.run.usage")
+local usage = require("orrery.run.records.usage")
 
 local tally = {}
 

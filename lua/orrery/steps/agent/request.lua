@@ -1,5 +1,5 @@
 -- The request an agent gets: one JSON document with absolute paths.
-local artifacts = require("orrery.run.artifacts")
+local artifacts = require("orrery.run.keys.artifacts")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
 local pack = require("orrery.core.pack")

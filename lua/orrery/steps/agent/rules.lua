@@ -1,6 +1,6 @@
 -- The coding rules an agent is given, when orrery.lua says where they are: those that the
 -- files it reads and writes call for, then the best of those the project calls for.
-local artifacts = require("orrery.run.artifacts")
+local artifacts = require("orrery.run.keys.artifacts")
 local fs = require("orrery.core.fs")
 local pack = require("orrery.core.pack")
 

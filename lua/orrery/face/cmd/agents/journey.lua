@@ -5,7 +5,7 @@ local json = require("orrery.core.json")
 local load = require("orrery.model.load")
 local pack = require("orrery.core.pack")
 local preflight = require("orrery.face.preflight")
-local selection = require("orrery.run.selection")
+local selection = require("orrery.run.graph.selection")
 local target = require("orrery.face.target")
 local verbs = require("orrery.face.verbs")
 local words = require("orrery.face.words")
@@ -146,7 +146,7 @@ end
 
 -- A skill of code is a step of its kind; one of prose is told to an agent of its name.
 local function skill_workflow(self, one)
-  local root, skills = self.book.root, require("orrery.run.skills")
+  local root, skills = self.book.root, require("orrery.run.agents.skills")
   local fields
   if skills.find(root, one.skill) then
     fields = { skill = one.skill }

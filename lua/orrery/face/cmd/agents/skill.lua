@@ -51,7 +51,7 @@ end
 
 -- A skill that is not there is a wrong word on the command line.
 local function get(root, name)
-  local ok, one = pcall(require("orrery.run.skills").get, root, name)
+  local ok, one = pcall(require("orrery.run.agents.skills").get, root, name)
   if ok then return one end
   if one.code == "skill" then errors.raise("usage", one.message) end
   error(one, 0)
@@ -91,7 +91,7 @@ function known.run(c)
   local root, conf = target.root()
   local one = get(root, named(c))
   local params = params_of(c, one)
-  local bad = require("orrery.run.skills").misfit(one, "params", params, root)
+  local bad = require("orrery.run.agents.skills").misfit(one, "params", params, root)
   if bad then errors.raise("usage", bad.message) end
   local value, result = require("orrery.run.skillcall").call(root, conf, one.name, params,
     { cache = c.opts.cache, force = c.opts.force, argv = c.argv })

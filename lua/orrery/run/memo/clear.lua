@@ -1,0 +1,69 @@
+-- What stands where a step is about to write: what is known to be its own is removed; what is
+-- not stays, and a step that adds to that is not remembered.
+local artifacts = require("orrery.run.keys.artifacts")
+local fs = require("orrery.core.fs")
+local hash = require("orrery.core.hash")
+local last = require("orrery.run.memo.last")
+local lazy = require("orrery.kernel.lazy")
+local manifests = lazy("orrery.run.memo.manifests")
+local memo = lazy("orrery.run.memo")
+
+local clear = {}
+
+-- Longer files are not looked through for what they began with.
+local MOST = 64 * 1024 * 1024
+
+-- Declared output files and links that are there, as they are.
+local function present(run, job, keep)
+  local out = {}
+  for _, o in ipairs(job.outputs) do
+    local st = not o.glob and not o.exclude and not keep[o.path]
+      and fs.lstat(run.root .. "/" .. o.path)
+    if st and (st.type == "file" or st.type == "link") then
+      out[#out + 1] = { path = o.path, type = st.type, ino = st.ino, size = st.size }
+    end
+  end
+  return out
+end
+
+--- Removes what a record of this step lists and is unchanged, but not what the step edits in
+--- place: its last one here, then those of other runs that share the cache.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param job table
+---@return { path: string, type: string, ino: integer, size: integer, digest?: string }[]
+---  strange: the outputs that stay, of which nobody knows where they are from
+function clear.outputs(run, step, job)
+  if step.keep then return {} end
+  local keep = {}
+  for _, p in ipairs(job.files) do keep[p] = true end
+  local before = last.get(run, step)
+  if before then memo.remove_stale(run, step, before, keep) end
+  if #present(run, job, keep) == 0 then return {} end
+  if run.store then run.store:refresh() end
+  for _, record in ipairs(manifests.records(run, step)) do
+    memo.remove_stale(run, step, artifacts.of_record(run, record), keep)
+  end
+  local strange = present(run, job, keep)
+  for _, o in ipairs(strange) do o.digest = run.index:digest(run.root .. "/" .. o.path) end
+  return strange
+end
+
+--- The output that the step has added to, instead of making it anew: what is there now is
+--- not a result of the step's inputs alone.
+---@param run orrery.Run
+---@param strange table[] from clear.outputs
+---@return string? path
+function clear.appended(run, strange)
+  for _, o in ipairs(strange) do
+    local full = run.root .. "/" .. o.path
+    local st = o.type == "file" and o.digest and fs.lstat(full)
+    if st and st.type == "file" and st.ino == o.ino and st.size > o.size and o.size > 0
+      and st.size <= MOST then
+      local text = fs.read(full)
+      if text and hash.sha256(text:sub(1, o.size)) == o.digest then return o.path end
+    end
+  end
+end
+
+return clear
