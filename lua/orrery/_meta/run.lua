@@ -119,6 +119,7 @@
 ---@field ask? fun(run: orrery.Run, q: table): boolean?, string?   asks a person at the terminal, suspended: yes or no, and who; nil: no answer
 ---@field resume? string                  run id to continue
 ---@field sinks fun(event: orrery.JournalEvent)[]   live displays; the journal itself is always written; they keep no event
+---@field brief? boolean                the caller wants no record of each step
 ---@field config? orrery.Config
 ---@field loop? orrery.Loop               a REPL's; else the run has its own
 ---@field core? core.Loop                 kernel.virtual's, for tests

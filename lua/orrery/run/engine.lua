@@ -292,8 +292,8 @@ local function collect(run, record)
   for _, node in ipairs(run.scheduler.order) do
     local r = node.result
     if r and not node.members then
-      list[#list + 1] = r
-      record.steps[node.id] = r
+      if not r.ok then list[#list + 1] = r end
+      if not run.opts.brief then record.steps[node.id] = r end
       if r.status == "failed" and not r.allowed then
         failed[#failed + 1] = node.id
         local e = r.error or {}

@@ -12,11 +12,15 @@ local errors = require("orrery.kernel.errors")
 local fanout = lazy("orrery.run.graph.fanout")
 local group = require("orrery.run.graph.group")
 local loop = require("orrery.kernel.loop")
+local nodes = require("orrery.run.graph.node")
 local priority = require("orrery.run.graph.priority")
+local remains = require("orrery.run.graph.remains")
 local restart = lazy("orrery.run.graph.restart")
 local results = require("orrery.run.graph.results")
 local services = require("orrery.run.services")
 local temp = require("orrery.run.keys.temp")
+
+local NONE = {}
 
 local scheduler = {}
 local Scheduler = {}
@@ -30,18 +34,6 @@ local function is_group(unit) return unit.members ~= nil end
 local function is_opaque(unit)
   return unit.policy or unit.limit or unit.when or unit.parent == nil or #unit.needs > 0
     or #unit.after > 0 or #unit.finally > 0
-end
-
-local function new_node(self, unit, kind, owner, home)
-  self.count = self.count + 1
-  -- With the fields that nearly every node gets, so that the table is made in its final size.
-  local node = { id = unit.id, unit = unit, kind = kind, owner = owner, home = home,
-    sched = self, index = self.count, waits = 0, prio = nil, state = nil, begun = nil,
-    lane = nil, task = nil, result = nil, outs = nil, counted = nil }
-  if kind ~= "step" or unit.kind == "workflow" then node.counted = false end
-  self.nodes[unit.id] = node
-  if unit.id ~= "" then self.order[#self.order + 1] = node end
-  return node
 end
 
 local function wanted(self, unit)
@@ -61,7 +53,7 @@ end
 local build_group
 
 local function build_step(self, step, owner, home)
-  local node = new_node(self, step, step.fan and "fan" or "step", owner, home)
+  local node = nodes.new(self, step, step.fan and "fan" or "step", owner, home)
   self.linked[#self.linked + 1] = node
   if home then home:add(node) end
   return node
@@ -78,10 +70,11 @@ local function build_members(self, node, home)
 end
 
 function build_group(self, unit, owner, home)
-  local node = new_node(self, unit, "group", owner, home)
+  local opaque = is_opaque(unit)
+  local node = nodes.new(self, unit, "group", owner, opaque and home or nil)
   node.members = {}
-  if not is_opaque(unit) then
-    node.transparent, node.home = true, nil
+  if not opaque then
+    node.transparent = true
     self.transparent[#self.transparent + 1] = node
     build_members(self, node, home)
     return node
@@ -96,7 +89,7 @@ function build_group(self, unit, owner, home)
   build_members(self, node, node.g)
   for i, step in ipairs(unit.finally) do
     node.finally = node.finally or {}
-    node.finally[i] = new_node(self, step, step.fan and "fan" or "step", node, nil)
+    node.finally[i] = nodes.new(self, step, step.fan and "fan" or "step", node, nil)
   end
   return node
 end
@@ -118,7 +111,7 @@ end
 ---@param selection? table<string, true> ids of the steps that are part of it; nil: all
 ---@return orrery.Scheduler
 function scheduler.new(run, selection)
-  local self = setmetatable({ run = run, slots = run.slots, nodes = {}, count = 0, linked = {},
+  local self = setmetatable({ run = run, slots = run.slots, nodes = {}, linked = {},
     transparent = {}, order = {}, selection = selection,
     work = { first = 1, last = 0 } }, Scheduler)
   self.top = build_group(self, run.workflow.top, nil, nil)
@@ -128,6 +121,7 @@ function scheduler.new(run, selection)
   end
   priority.assign(self)
   services.plan(self)
+  self.few = remains.are_few(run)
   return self
 end
 
@@ -181,9 +175,10 @@ local function process(self, node)
   if self.book then services.ended(self, node) end
   local cause, why
   if node.outs or node.afters then cause, why = results.blocks(node.id, result) end
-  for _, d in ipairs(node.outs or {}) do release_dependant(self, d, cause, why) end
+  for _, d in ipairs(node.outs or NONE) do release_dependant(self, d, cause, why) end
   if why ~= "waiting" then cause, why = nil, nil end -- what waits has not come to its end
-  for _, d in ipairs(node.afters or {}) do release_dependant(self, d, cause, why) end
+  for _, d in ipairs(node.afters or NONE) do release_dependant(self, d, cause, why) end
+  if self.few then remains.cut(self.run, node) end
 end
 
 --- A unit has its result. What follows is worked off here, without recursion.
@@ -307,8 +302,8 @@ local function perform_fan(self, node)
   local g = group.new(self, node, node.home or self.top.g)
   g.limit = step.fan.limit
   for i, member in ipairs(members) do
-    local m = new_node(self, member, "step", node, g)
-    m.prio, m.label = node.prio, member.id
+    local m = nodes.new(self, member, "step", node, g)
+    nodes.rank(m, node.prio)
     node.members[i] = m
     self.run.journal:emit({ ev = "step_added", id = member.id, kind = member.kind,
       group = node.id, needs = {} })
@@ -352,7 +347,7 @@ end
 ---@param node orrery.Node
 ---@param offered? boolean
 function Scheduler:begin(node, offered)
-  node.begun = true
+  node.state = "started"
   if offered then return spawn(self, node) end
   setmetatable({ node = node, claimed = {} }, Claim):put_back(node)
 end
@@ -416,8 +411,8 @@ end
 ---@param owner? orrery.Node
 ---@return orrery.Node
 function Scheduler:add(step, owner)
-  local node = new_node(self, step, step.fan and "fan" or "step", owner, nil)
-  node.prio = owner and owner.prio or 0
+  local node = nodes.new(self, step, step.fan and "fan" or "step", owner, nil)
+  nodes.rank(node, owner and owner.prio or 0)
   return node
 end
 
@@ -426,8 +421,9 @@ end
 ---@param owner? orrery.Node
 ---@return orrery.Node
 function Scheduler:add_group(unit, owner)
-  local node = new_node(self, unit, "group", owner, nil)
-  node.members, node.prio = {}, owner and owner.prio or 0
+  local node = nodes.new(self, unit, "group", owner, nil)
+  node.members = {}
+  nodes.rank(node, owner and owner.prio or 0)
   return node
 end
 
@@ -437,8 +433,9 @@ end
 ---@param fn fun(self: orrery.Scheduler, node: orrery.Node): orrery.Result
 ---@return orrery.Node
 function Scheduler:add_item(unit, owner, fn)
-  local node = new_node(self, unit, "step", owner, owner.g)
-  node.perform, node.prio = fn, owner.prio
+  local node = nodes.new(self, unit, "step", owner, owner.g)
+  node.perform = fn
+  nodes.rank(node, owner.prio)
   return node
 end
 

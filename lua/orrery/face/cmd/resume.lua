@@ -98,6 +98,7 @@ function resume.main(c)
   options.budget = budget.limits(options.budget, e.budget)
   if c.opts.from then options.force = repeated(wf, c.opts.from, options.force) end
   options.args = c.rest or e.args or {}
+  options.brief = true
   return run.go(c, wf, options)
 end
 

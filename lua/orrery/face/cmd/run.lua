@@ -179,7 +179,7 @@ local function again(c, asked, began)
   local start = found.k.meta.start
   local options = run.options(c, {})
   options.targets, options.partial, options.full_events = start.targets, part, is_full(c)
-  options.config, options.remember = part.config, asked
+  options.config, options.remember, options.brief = part.config, asked, true
   return (run.go(c, part.workflow, options))
 end
 
@@ -200,6 +200,7 @@ function run.main(c)
   options.config, options.remember = conf, asked
   run.narrow(c, wf, options)
   if c.opts["dry-run"] then return require("orrery.face.cmd.plan").show(c, wf, options) end
+  options.brief = true
   return run.go(c, wf, options)
 end
 

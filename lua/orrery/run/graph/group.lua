@@ -49,7 +49,15 @@ function Group:add(node)
 end
 
 local ORDERS = {
-  first = function(node) return -node.index end,
+  first = function(node, self)
+    local at = self.positions
+    if not at then
+      at = {}
+      for i, one in ipairs(self.units) do at[one] = i end
+      self.positions = at
+    end
+    return -at[node]
+  end,
   last = function(_, self)
     self.arrivals = (self.arrivals or 0) + 1
     return self.arrivals
@@ -131,7 +139,7 @@ end
 ---@param node orrery.Node
 ---@param result orrery.Result
 function Group:unit_ended(node, result)
-  if node.begun then
+  if node.state == "started" then
     self.running = self.running - 1
   elseif node.state ~= "passed" then
     self.pending = self.pending - 1
@@ -166,7 +174,7 @@ function Group:close(why)
   if self.closing then self.closing:set() end
   if self.on_close then self.on_close(why) end
   for _, node in ipairs(self.units) do
-    if node.begun and not node.result then self.sched:cancel(node, why) end
+    if node.state == "started" and not node.result then self.sched:cancel(node, why) end
   end
   if self.task then self.task:wake() end
 end
@@ -265,7 +273,7 @@ end
 function Group:start(unit)
   local node = own(self, unit, "start")
   if self.closed then return end
-  if node.begun then
+  if node.state == "started" then
     errors.raise("policy", ("g:start: '%s' started twice"):format(node.id))
   elseif node.state == "done" then
     errors.raise("policy", ("g:start: '%s' has ended already"):format(node.id))
@@ -276,7 +284,7 @@ function Group:start(unit)
   local offered = self.offered == node
   if offered then self.offered = nil end
   if node.state ~= "passed" then self.pending = self.pending - 1 end
-  node.begun, node.state = true, "started"
+  node.state = "started"
   self.started, self.running = self.started + 1, self.running + 1
   self.sched:begin(node, offered)
 end
@@ -287,7 +295,7 @@ end
 ---@return orrery.Step|orrery.Group
 function Group:wait(unit)
   local node = unit and own(self, unit, "wait")
-  if node and not node.result and not node.begun then
+  if node and not node.result and node.state ~= "started" then
     errors.raise("policy", ("g:wait: '%s' has not started"):format(node.id))
   elseif not node and self.running == 0 then
     errors.raise("policy", "g:wait: nothing runs")
@@ -306,7 +314,7 @@ end
 ---@param unit? orrery.Step|orrery.Group
 function Group:cancel(unit)
   for _, node in ipairs(unit and { own(self, unit, "cancel") } or self.units) do
-    if node.begun and not node.result then
+    if node.state == "started" and not node.result then
       self.sched:cancel(node, "cancelled")
     elseif unit and not node.result then
       self.sched:skip(node, "stopped", self.first)
@@ -344,7 +352,7 @@ end
 local function skip_rest(self)
   local cause = not (self.outcome and self.outcome.ok) and self.first or nil
   for _, node in ipairs(self.units) do
-    if not node.begun and not node.result then
+    if node.state ~= "started" and not node.result then
       if self.closed or not node.unit.status_word then
         self.sched:skip(node, self.approval and not self.first and "waiting" or "stopped",
           cause)

@@ -15,6 +15,13 @@ policies.DEFAULT = { module = "stop", options = {} }
 ---@type orrery.PolicySpec
 policies.KEEP_GOING = { module = "settled", options = {} }
 
+--- Is a policy one of ours?
+---@param spec orrery.PolicySpec
+---@return boolean
+function policies.is_built_in(spec)
+  return not spec.fn and BUILT_IN[spec.module] == true
+end
+
 --- The function of a policy.
 ---@param spec orrery.PolicySpec
 ---@param run orrery.Run its require() finds modules of the workflow's root

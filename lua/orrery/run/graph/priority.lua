@@ -1,6 +1,8 @@
 -- The longest path first: a node's priority is what it is expected to take and the
 -- longest way from its end to the end of the run. Durations are those of earlier runs;
 -- what never ran counts as the median of the others.
+local nodes = require("orrery.run.graph.node")
+
 local priority = {}
 
 local function median(list)
@@ -88,7 +90,7 @@ end
 function priority.assign(sched)
   local at = { prio = {}, open = {}, finish = {}, stack = {}, cost = costs(sched) }
   for i = #sched.linked, 1, -1 do settle(at, sched.linked[i]) end
-  for _, node in pairs(sched.nodes) do node.prio = at.prio[node] or 0 end
+  for _, node in pairs(sched.nodes) do nodes.rank(node, at.prio[node] or 0) end
 end
 
 return priority

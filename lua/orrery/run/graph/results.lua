@@ -48,23 +48,35 @@ end
 
 local LIST_OF = { ok = "passed", failed = "failed", cancelled = "skipped", skipped = "skipped" }
 
--- The lists of a group record, in member order.
-local function collect(members)
-  local r = { passed = pack.array({}), failed = pack.array({}), skipped = pack.array({}),
-    values = pack.array({}), results = {}, outputs = {} }
-  local digests = {}
-  for i, node in ipairs(members) do
+-- The first failure of members, and whether one waits.
+local function trouble_of(members)
+  local r = {}
+  for _, node in ipairs(members) do
     local one = node.result or results.skipped("stopped")
-    local list = r[LIST_OF[one.status]]
-    list[#list + 1] = node.label or node.id
-    r.results[i] = one
-    if one.ok and one.value ~= nil then r.values[#r.values + 1] = one.value end
-    for _, path in ipairs(one.outputs or {}) do r.outputs[#r.outputs + 1] = path end
-    digests[i] = (node.label or node.id) .. " " .. (one.digest or one.status)
     r.waiting = r.waiting or one.waiting
     if not r.error and one.status == "failed" and not one.allowed then
       r.error, r.cause = one.error, node.id
     end
+  end
+  return r
+end
+
+-- The lists of a group record, in member order. Of a workflow whose results are cut nobody
+-- reads them.
+local function collect(owner)
+  local members, r = owner.members, trouble_of(owner.members)
+  r.passed, r.failed, r.skipped = pack.array({}), pack.array({}), pack.array({})
+  r.values, r.results, r.outputs = pack.array({}), {}, {}
+  if owner.id == "" and owner.sched.few then return r end
+  local digests = {}
+  for i, node in ipairs(members) do
+    local one = node.result or results.skipped("stopped")
+    local list = r[LIST_OF[one.status]]
+    list[#list + 1] = node.id
+    r.results[i] = one
+    if one.ok and one.value ~= nil then r.values[#r.values + 1] = one.value end
+    for _, path in ipairs(one.outputs or {}) do r.outputs[#r.outputs + 1] = path end
+    digests[i] = node.id .. " " .. (one.digest or one.status)
   end
   if #digests > 0 then r.digest = hash.sha256(table.concat(digests, "\n")) end
   return r
@@ -85,7 +97,7 @@ end
 ---@return orrery.Result
 function results.of_members(node)
   local members = node.members
-  local r = collect(members)
+  local r = collect(node)
   if node.unit.fan then r.value = r.values end
   local cause = blocked_member(members)
   r.ok = cause == nil
@@ -149,7 +161,7 @@ end
 ---@param outcome { ok: boolean, value?: any, text?: string }
 ---@return orrery.Result
 function results.group(g, outcome)
-  local r = collect(g.node.members)
+  local r = collect(g.node)
   r.status = status_of(g, r, outcome)
   r.ok = r.status == "ok"
   if r.ok then
