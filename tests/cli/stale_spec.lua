@@ -136,12 +136,21 @@ describe("files of steps", function()
     end,
   })
 
+  it("of a directory go although the index is lost, when the cache knows whose they were", run {
+    files = { n = "1\n", ["workflows/w.lua"] = workflow [[
+      o.step "make" { run = "mkdir -p d && echo > d/$(cat n)", inputs = { "n" }, outputs = { "d/" } },
+      o.step "use" { run = "ls d > names", inputs = { "d/" }, outputs = { "names" } } ]] },
+    shell = "for n in 1 2; do echo $n > n; $orrery run w -q; done; rm .orrery/index; echo 1 > n; $orrery run w -q; "
+      .. "ls d; rm .orrery/index; echo 3 > n; $orrery run w -q; ls d; cat names",
+    stdout = "1\n3\n3\n",
+  })
+
   it("temporary ones that the cache lost during a run are made again in it", run {
     files = { n = "1\n", ["workflows/w.lua"] = workflow [[
       o.step "t1" { run = "echo t1 >> ran; echo one > t1.txt", inputs = {}, outputs = { "t1.txt" }, temp = true },
       o.step "t2" { run = "echo t2 >> ran; cat t1.txt t1.txt > t2.txt", inputs = { "t1.txt" }, outputs = { "t2.txt" },
         temp = true },
-      o.step "lose" { run = "$ORRERY_BIN cache clear", pass_env = { "ORRERY_BIN" } },
+      o.step "lose" { after = "t2", run = "$ORRERY_BIN cache clear", pass_env = { "ORRERY_BIN" } },
       o.step "use" { after = "lose", run = "cat t2.txt n > used; rm -f .orrery/x", inputs = { "t2.txt", "n" },
         outputs = { "used" } } ]] },
     shell = "export ORRERY_BIN=$orrery; $orrery run w -q && echo 2 > n && $orrery run w -j1 && cat used ran; ls",

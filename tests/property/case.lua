@@ -82,11 +82,38 @@ end
 -- file of that name.
 local function is_by_hand(w, path)
   local f = w.by_hand[path] and worlds.file_at(w.dir .. "/" .. path)
-  return f and f.text == "by hand\n"
+  return f and f.text == w.by_hand[path]
 end
 
--- When it is lost what steps left last time, files of those steps are like anyone's: what
--- a step does not write, or writes into, stays.
+local function by_hand(w)
+  local out = {}
+  for path in pairs(w.by_hand) do
+    if is_by_hand(w, path) then out[path] = worlds.file_at(w.dir .. "/" .. path) end
+  end
+  return out
+end
+
+local function strays(w, want)
+  local out = {}
+  for dir in pairs(want.dirs) do
+    for path, f in pairs(worlds.walk(w.dir .. "/" .. dir, dir .. "/", {})) do
+      if not want.made[path] then out[path] = f end
+    end
+  end
+  return out
+end
+
+-- What a run must have left. When it is lost what steps left last time, files of those steps
+-- are like anyone's: those that lie there may stay, and then count.
+local function tell(w)
+  local function told_with(guests)
+    return model.tell(w.g, w:sources(), w.env, w:values(), guests)
+  end
+  local want = told_with(by_hand(w))
+  return w.lost and told_with(strays(w, want)) or want
+end
+
+-- Where last time's are lost, what a step writes into keeps its mode or its link.
 local function check_outputs(w, want)
   for path, f in pairs(want.made) do
     local have = worlds.file_at(w.dir .. "/" .. path)
@@ -96,12 +123,8 @@ local function check_outputs(w, want)
       fail("%s is %s, not %s", path, show(have), show(f))
     end
   end
-  for dir in pairs(w.lost and {} or want.dirs) do
-    for path in pairs(worlds.walk(w.dir .. "/" .. dir, dir .. "/", {})) do
-      if not want.made[path] and not is_by_hand(w, path) then
-        fail("%s should not be there", path)
-      end
-    end
+  for path in pairs(w.lost and {} or strays(w, want)) do
+    if not is_by_hand(w, path) then fail("%s should not be there", path) end
   end
 end
 
@@ -155,6 +178,19 @@ local function check_work(w, want, ran, unkept, op)
   end
 end
 
+-- After a run that made everything, Orrery knows again what its steps left; what it could not
+-- know then is like what people wrote.
+local function found_again(w, want)
+  for path, f in pairs(want.made) do
+    if not same(worlds.file_at(w.dir .. "/" .. path), f) then return end
+  end
+  for _, unit in pairs(want.units) do
+    if unit.status ~= "ok" then return end
+  end
+  for path, f in pairs(strays(w, want)) do w.by_hand[path] = f.text end
+  w.lost = false
+end
+
 local function flags_of(op)
   local out = { "run", "w", "-k", "-j" .. (op.jobs or 1) }
   if op.flag then out[#out + 1] = op.flag end
@@ -169,14 +205,15 @@ local function check_code(r, want)
 end
 
 local function checked(w, op)
-  local want = model.tell(w.g, w:sources(), w.env, w:values())
   local env = { ORRERY_NO_PLAN = op.no_plan and "1" or false }
   local r = w:exec(w:words(flags_of(op)), env)
   w.said = told(r)
+  local want = tell(w)
   check_code(r, want)
   check_outputs(w, want)
   local ran, unkept = executed(w)
   check_work(w, want, ran, unkept, op)
+  if w.lost then found_again(w, want) end
   return ran, want
 end
 
@@ -243,9 +280,9 @@ local function both(w, other)
 end
 
 function play.two(w)
-  local want = model.tell(w.g, w:sources(), w.env, w:values())
   local r = both(w)
   w.said = told(r)
+  local want = tell(w)
   check_code(r, want)
   check_outputs(w, want)
   executed(w)
@@ -253,10 +290,9 @@ end
 
 function play.beside(w, op)
   w:forget()
-  local want = model.tell(w.g, w:sources(), w.env, w:values())
   local how = op[2] == "prune" and "prune --max-size=1K" or "clear"
   w.said = told(both(w, w.place.orrery .. " cache " .. how))
-  check_outputs(w, want)
+  check_outputs(w, tell(w))
   executed(w)
 end
 

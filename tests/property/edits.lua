@@ -87,7 +87,7 @@ function edits.spoil(w, n)
   if not path or not is_file(at(w, path)) then return end
   fs.remove(at(w, path))
   world.spit(at(w, path), "by hand\n")
-  w.by_hand[path] = true
+  w.by_hand[path] = "by hand\n"
 end
 
 function edits.unmake(w, n)
@@ -99,12 +99,14 @@ function edits.unmake_all(w) fs.remove_tree(at(w, "out")) end
 
 function edits.chmod_output(w, n)
   local path = output(w, n)
-  if path and fs.read(at(w, path)) ~= "by hand\n" then edits.chmod(w, path) end
+  if path and fs.read(at(w, path)) ~= w.by_hand[path] then edits.chmod(w, path) end
 end
 
 function edits.sneak_output(w, n)
   local path = output(w, n)
-  if path then edits.sneak(w, path, "!") end
+  if not path or not is_file(at(w, path)) then return end
+  edits.sneak(w, path, "!")
+  w.by_hand[path] = fs.read(at(w, path))
 end
 
 function edits.stamp_output(w, n, seconds)

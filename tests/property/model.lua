@@ -199,6 +199,14 @@ local function signature(state, step, h, item)
   return s
 end
 
+-- Of a directory among the outputs, all that lies in it counts, also what people put there.
+local function enter(state, dir, step)
+  state.dirs[dir] = step.id
+  for path, f in pairs(state.guests) do
+    if path:sub(1, #dir + 1) == dir .. "/" and not state.made[path] then state.files[path] = f end
+  end
+end
+
 -- One instance of a step: a member of a fan-out has an item.
 local function instance(state, step, item)
   local h = sum.SEED
@@ -215,7 +223,7 @@ local function instance(state, step, item)
       state.made[p] = f
       f.temp, f.step = step.temp, step.id
     end, state.files)
-    if w[1] == "dirout" then state.dirs[path] = step.id end
+    if w[1] == "dirout" then enter(state, path, step) end
   end
   if step.kind == "call" or step.parse then
     one.value = step.parse == "lines" and lines(h) or sum.hex(h)
@@ -267,11 +275,12 @@ end
 ---@param files table<string, { text?: string, exec?: boolean, link?: string }> the sources
 ---@param env table<string, string>
 ---@param params table<string, string>
+---@param guests table<string, table> files among the outputs that no step made
 ---@return { made: table, dirs: table, units: table, failed: boolean } made: path → file; units:
 ---  by id in the journal { status, sig }
-function model.tell(g, files, env, params)
+function model.tell(g, files, env, params, guests)
   local state = { files = {}, made = {}, dirs = {}, units = {}, steps = {}, env = env,
-    params = params, dotenv = g.dotenv and dotenv_of(files) or {} }
+    params = params, guests = guests, dotenv = g.dotenv and dotenv_of(files) or {} }
   for path, f in pairs(files) do state.files[path] = f end
   each(state, g.steps, "")
   if g.inner and #g.inner > 0 then

@@ -8,6 +8,7 @@ local lazy = require("orrery.kernel.lazy")
 local approval = lazy("orrery.run.gates.approval")
 local attempts = require("orrery.run.attempt")
 local cacheable = require("orrery.run.keys.cacheable")
+local clear = require("orrery.run.memo.clear")
 local conditions = lazy("orrery.run.conditions")
 local context = require("orrery.run.graph.context")
 local errors = require("orrery.kernel.errors")
@@ -41,7 +42,7 @@ local function use_record(run, step, job, record, full, stay)
     local keep = {}
     for _, p in ipairs(job.files) do keep[p] = true end
     for _, o in ipairs(record.outputs) do keep[o.path] = true end
-    if not step.keep then memo.remove_stale(run, step, last.get(run, step), keep) end
+    if not step.keep then clear.stale(run, step, job, keep) end
     local ok, lost = memo.restore(run, record)
     if not ok then
       job.lost = lost

@@ -26,6 +26,37 @@ local function present(run, job, keep)
   return out
 end
 
+-- What records of the step list that other runs made, which share the cache.
+local function from_cache(run, step, keep)
+  if run.store then run.store:refresh() end
+  for _, record in ipairs(manifests.records(run, step)) do
+    memo.remove_stale(run, step, artifacts.of_record(run, record), keep)
+  end
+end
+
+-- Is there a directory or a place of a glob where outputs may lie that nobody names?
+local function has_room(run, job)
+  for _, o in ipairs(job.outputs) do
+    local dir = o.glob and o.path:match("^[^%*%?%[{]*"):match("^(.*)/") or o.dir and o.path
+    if not o.exclude and (o.glob or dir) and fs.stat(run.root .. "/" .. (dir or "")) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Removes what a record of this step lists and is unchanged: its last one here, and where
+--- files may lie that no output names, those in the cache, for the index may be lost or older.
+---@param run orrery.Run
+---@param step orrery.Step
+---@param job table
+---@param keep table<string, true> paths that stay
+function clear.stale(run, step, job, keep)
+  local before = last.get(run, step)
+  if before then memo.remove_stale(run, step, before, keep) end
+  if has_room(run, job) then from_cache(run, step, keep) end
+end
+
 --- Removes what a record of this step lists and is unchanged, but not what the step edits in
 --- place: its last one here, then those of other runs that share the cache.
 ---@param run orrery.Run
@@ -37,13 +68,9 @@ function clear.outputs(run, step, job)
   if step.keep then return {} end
   local keep = {}
   for _, p in ipairs(job.files) do keep[p] = true end
-  local before = last.get(run, step)
-  if before then memo.remove_stale(run, step, before, keep) end
+  clear.stale(run, step, job, keep)
   if #present(run, job, keep) == 0 then return {} end
-  if run.store then run.store:refresh() end
-  for _, record in ipairs(manifests.records(run, step)) do
-    memo.remove_stale(run, step, artifacts.of_record(run, record), keep)
-  end
+  from_cache(run, step, keep)
   local strange = present(run, job, keep)
   for _, o in ipairs(strange) do o.digest = run.index:digest(run.root .. "/" .. o.path) end
   return strange
