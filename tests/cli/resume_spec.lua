@@ -53,6 +53,17 @@ describe("a run that was killed", function()
     after = function(dir) counts(dir, { pure = 1, each = 1, slow = 3, last = 1, aside = 1 }) end,
   })
 
+  it("is the last one also when a later one was killed before it began", cli.run {
+    files = { ["workflows/w.lua"] = four },
+    shell = killed("-j1", [[mkdir .orrery/runs/zzzzzzzz-0001 .orrery/runs/zzzzzzzz-0002
+      : > .orrery/runs/zzzzzzzz-0001/journal.jsonl
+      printf '{"ev":"run_st' > .orrery/runs/zzzzzzzz-0002/journal.jsonl
+      $orrery resume zzzzzzzz-0001; echo "said $?"; $orrery resume]]),
+    stdout = { "said 5", "ok         last" },
+    stderr = { "run zzzzzzzz-0001 was ended before it began", "start it again: orrery run" },
+    after = function(dir) counts(dir, { pure = 1, each = 1, slow = 2, last = 1, aside = 1 }) end,
+  })
+
   it("goes on with the steps and arguments it was asked for", cli.run {
     files = { ["workflows/w.lua"] = four },
     shell = killed("last -j1 -- one 'two three'", "$orrery resume"),

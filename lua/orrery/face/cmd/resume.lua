@@ -31,6 +31,10 @@ local function started(before)
   for _, e in ipairs(before.events) do
     if e.ev == "run_started" then return e end
   end
+  if #before.events == 0 then
+    errors.raise("state", ("run %s was ended before it began"):format(before.id),
+      { hint = "start it again: orrery run" })
+  end
   errors.raise("state", ("run %s has no beginning in its journal"):format(before.id))
 end
 

@@ -84,7 +84,23 @@ function runs.latest(root)
   return runs.ids(root)[1]
 end
 
---- The run a person means: nil or "last", an id, its beginning or its end.
+-- Did a run come to say what it is of? One that is killed in its first moments has not.
+local function began(root, id)
+  local f <close> = io.open(runs.dir(root) .. "/" .. id .. "/journal.jsonl", "rb")
+  local line = f and f:read("L")
+  return line ~= nil and line:sub(-1) == "\n"
+end
+
+-- The newest run there is something to say of, else the newest.
+local function newest(root, ids)
+  for _, id in ipairs(ids) do
+    if began(root, id) then return id end
+  end
+  return ids[1]
+end
+
+--- The run a person means: nil or "last" (one that was killed before it began is none), an id,
+--- its beginning or its end.
 --- runs.find(root, "7f3c") --> "mia3kq0z-7f3c"
 ---@param root string
 ---@param name? string
@@ -93,7 +109,7 @@ end
 function runs.find(root, name)
   local ids = runs.ids(root)
   if name == nil or name == "last" then
-    return ids[1], ids[1] == nil and "there is no run yet" or nil
+    return newest(root, ids), ids[1] == nil and "there is no run yet" or nil
   end
   local found = {}
   for _, id in ipairs(ids) do
