@@ -76,6 +76,11 @@ static void set_integer(lua_State *L, const char *key, lua_Integer n)
 
 static void set_exit(lua_State *L, const struct orr_exit *x)
 {
+    if (x->error) {
+        orr_push_err(L, x->error);
+        lua_setfield(L, -2, "error");
+        return;
+    }
     set_integer(L, "code", x->code);
     set_bytes(L, "stdout", &x->out[0]);
     set_bytes(L, "stderr", &x->out[1]);

@@ -148,6 +148,7 @@ int orr_l_spawn(lua_State *L)
 {
     struct orr_loop *loop = orr_check_loop(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
+    bool apart = lua_toboolean(L, 3);
     lua_settop(L, 2);
     struct orr_spec spec;
     read_spec(L, 2, &spec); // loop spec argv env
@@ -157,9 +158,9 @@ int orr_l_spawn(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1); // the child keeps its loop's box
     struct orr_err e;
-    if (orr_spawn(loop, &spec, &ud->id, &ud->pid, &e) < 0)
-        return orr_fail(L, &e);
-    return 1;
+    int rc = apart && !spec.tty ? orr_spawn_apart(loop, &spec, &ud->id, &e)
+                                : orr_spawn(loop, &spec, &ud->id, &ud->pid, &e);
+    return rc < 0 ? orr_fail(L, &e) : 1;
 }
 
 /* --- the child ------------------------------------------------------------*/
@@ -200,6 +201,8 @@ static int l_index(lua_State *L)
     const char *key = luaL_checkstring(L, 2);
     if (!strcmp(key, "id"))
         lua_pushinteger(L, c->id);
+    else if (!strcmp(key, "pid") && c->pid < 0)
+        lua_pushnil(L);
     else if (!strcmp(key, "pid"))
         lua_pushinteger(L, c->pid);
     else

@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "engine/job.h"
+#include "engine/spawner.h"
 
 enum { PART_EXIT = 0, PART_OUT = 1 /* and 2 */ };
 enum { PIPE_MOST = 1 << 20 /* bytes a pipe can hold */ };
@@ -229,10 +230,19 @@ static void look(struct orr_child *c)
         press(c);
 }
 
-void orr_child_kill(struct orr_loop *loop, int64_t id, int sig, double grace)
+static struct orr_child *find(struct orr_loop *loop, int64_t id)
 {
     struct orr_source *s = orr_source_find(loop, id);
-    struct orr_child *c = s ? orr_child_of(s) : NULL;
+    return s ? orr_child_of(s) : NULL;
+}
+
+void orr_child_kill(struct orr_loop *loop, int64_t id, int sig, double grace)
+{
+    struct orr_child *c = find(loop, id);
+    if (c && !c->pid) {
+        orr_spawner_settle(loop);
+        c = find(loop, id); // it may not have started
+    }
     if (!c || c->phase == ORR_CHILD_DIES)
         return;
     c->exit->killed = true;
@@ -284,19 +294,21 @@ struct orr_child *orr_child_of(struct orr_source *s)
     return s->ops == &child_ops ? (struct orr_child *)s : NULL;
 }
 
-int orr_child_adopt(struct orr_loop *loop, struct orr_child *c)
+void orr_child_announce(struct orr_loop *loop, struct orr_child *c)
+{
+    orr_source_add(loop, &c->src, &child_ops);
+}
+
+int orr_child_adopt(struct orr_child *c)
 {
     c->tree.leader = c->pid;
     c->tree.tag = c->tag;
-    orr_source_add(loop, &c->src, &child_ops);
     int sys = orr_source_watch(&c->src, PART_EXIT, c->pidfd, EPOLLIN);
     for (unsigned i = 0; i < 2 && !sys; i++)
         if (c->out[i] >= 0)
             sys = orr_source_watch(&c->src, PART_OUT + i, c->out[i], EPOLLIN);
-    if (sys) {
-        orr_source_drop(&c->src);
+    if (sys)
         return sys;
-    }
     if (c->end_by)
         wake_at(c, c->end_by);
     return 0;

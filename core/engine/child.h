@@ -24,7 +24,7 @@ struct orr_child {
     struct orr_tree tree;
     struct orr_alarm *alarm; /* NULL until one is needed */
     enum orr_child_phase phase;
-    pid_t pid;
+    pid_t pid; /* 0 while it is being started by the spawner */
     int pidfd;
     int out[2]; /* read ends; -1: none, or at its end */
     bool exited, live;
@@ -37,9 +37,13 @@ struct orr_child {
     struct termios modes; /* of the terminal before this child */
 };
 
+/* Makes a child known to the loop before it runs: it gets its id. The caller
+ * drops the source when it will not run. */
+void orr_child_announce(struct orr_loop *loop, struct orr_child *c);
+
 /* Takes over a running process whose fds and pid are filled in: starts to watch
  * it. 0, or an errno after which the caller still owns the process. */
-int orr_child_adopt(struct orr_loop *loop, struct orr_child *c);
+int orr_child_adopt(struct orr_child *c);
 
 /* The child behind a source, or NULL when it is something else. */
 struct orr_child *orr_child_of(struct orr_source *s);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "engine/spawner.h"
 
 /* Orphans that ended are reaped with each step; this is for a long silence. */
 #define REAP_EVERY 5.0
@@ -42,10 +43,12 @@ static bool is_leader(struct orr_loop *loop, pid_t pid)
 
 /* Children that others started here (io.popen) are in our own group and are
  * left to them; a leader's turn comes with its exit event. Either may hide an
- * orphan behind it until then. */
+ * orphan behind it until then; so may a leader whose start is not known yet. */
 static void reap_orphans(struct orr_loop *loop)
 {
     siginfo_t si = {0};
+    if (orr_spawner_away(loop))
+        return;
     while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
            si.si_pid) {
         pid_t pid = si.si_pid;
@@ -85,7 +88,7 @@ static void signal_all(struct orr_loop *loop, int sig)
     size_t at = 0;
     for (struct orr_source *s; (s = orr_source_walk(loop, &at));) {
         struct orr_child *c = orr_child_of(s);
-        if (c && !c->exited)
+        if (c && c->pid > 0 && !c->exited)
             kill(-c->pid, sig);
     }
 }
@@ -106,6 +109,7 @@ static void stop(struct orr_loop *loop, pid_t whom)
 {
     struct sigaction plain = {.sa_handler = SIG_DFL}, old;
     uint64_t since = orr_clock_mono();
+    orr_spawner_settle(loop); // those, too, are to stop
     signal_all(loop, SIGSTOP);
     sigaction(SIGTSTP, &plain, &old);
     kill(whom, SIGTSTP);

@@ -21,6 +21,7 @@
 #include "base/xalloc.h"
 #include "engine/job.h"
 #include "engine/source.h"
+#include "engine/spawner.h"
 
 enum { BATCH = 64, PART_SHIFT = 61 };
 #define GEN_MAX 0x1fffffffu
@@ -43,6 +44,7 @@ struct orr_loop {
     struct orr_event *events;
     size_t count, cap, given; /* the first 'given' were handed out */
     struct orr_job *job;
+    struct orr_spawner *spawner;
     unsigned char scratch[ORR_LOOP_SCRATCH];
 };
 
@@ -88,6 +90,16 @@ void orr_source_drop(struct orr_source *s)
     slot->next = s->loop->free_head;
     s->loop->free_head = i + 1;
     s->loop->sources--;
+}
+
+void orr_source_hide(struct orr_source *s)
+{
+    s->loop->sources--;
+}
+
+void orr_source_show(struct orr_source *s)
+{
+    s->loop->sources++;
 }
 
 struct orr_source *orr_source_find(struct orr_loop *loop, int64_t id)
@@ -146,6 +158,7 @@ static void event_fini(struct orr_event *ev)
     if (ev->exit) {
         orr_buf_fini(&ev->exit->out[0]);
         orr_buf_fini(&ev->exit->out[1]);
+        free(ev->exit->error);
         free(ev->exit);
     }
 }
@@ -295,6 +308,11 @@ struct orr_job **orr_loop_job(struct orr_loop *loop)
     return &loop->job;
 }
 
+struct orr_spawner **orr_loop_spawner(struct orr_loop *loop)
+{
+    return &loop->spawner;
+}
+
 static int embed_uv(struct orr_loop *loop, struct orr_err *e)
 {
     int rc = uv_loop_init(&loop->uv);
@@ -329,6 +347,7 @@ void orr_loop_close(struct orr_loop *loop)
     if (!loop)
         return;
     size_t at = 0;
+    orr_spawner_close(loop);
     for (struct orr_source *s; (s = orr_source_walk(loop, &at));)
         s->ops->end(s);
     orr_job_free(loop->job);

@@ -43,6 +43,7 @@ struct orr_exit {
     double wall;    /* seconds from start to the end of the step */
     int64_t rss;    /* peak resident bytes of its biggest process */
     struct orr_buf out[2]; /* stdout, stderr */
+    struct orr_err *error; /* owned; it could not be started. NULL: it was */
 };
 
 struct orr_event {

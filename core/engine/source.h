@@ -1,6 +1,6 @@
 /*
  * source: what the loop watches, seen from inside. Only loop.c, waker.c,
- * watch.c, spawn.c, child.c and job.c include this.
+ * watch.c, spawner.c, spawn.c, child.c and job.c include this.
  *
  * A source sits in a slot of the loop; its id is the slot and how often the
  * slot was used. epoll carries the same number, with the part of the source in
@@ -39,6 +39,10 @@ void orr_source_add(struct orr_loop *loop, struct orr_source *s,
                     const struct orr_source_ops *ops);
 void orr_source_drop(struct orr_source *s);
 
+/* A hidden source does not count as something to wait for. */
+void orr_source_hide(struct orr_source *s);
+void orr_source_show(struct orr_source *s);
+
 /* The living source with that id, or NULL. */
 struct orr_source *orr_source_find(struct orr_loop *loop, int64_t id);
 
@@ -68,6 +72,10 @@ uv_loop_t *orr_loop_uv(struct orr_loop *loop);
 
 /* The process's job control handling, made on first use; see job.h. */
 struct orr_job **orr_loop_job(struct orr_loop *loop);
+
+/* The thread that starts children, NULL until one is needed; see spawner.h. */
+struct orr_spawner;
+struct orr_spawner **orr_loop_spawner(struct orr_loop *loop);
 
 /* True when somebody subscribed to the signal with orr_loop_signal. */
 bool orr_signal_taken(struct orr_loop *loop, int signum);

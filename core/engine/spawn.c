@@ -22,20 +22,30 @@
 #include "engine/child.h"
 #include "engine/job.h"
 #include "engine/program.h"
+#include "engine/spawner.h"
 
 #define TAG_NAME "ORRERY_STEP="
 
 extern char **environ;
 
-/* What lives only while a child is being started. */
+/* What lives only while a child is being started; by the spawner's thread, if
+ * it is apart: then it owns the words of its spec. */
 struct start {
-    const struct orr_spec *spec;
+    struct orr_errand errand;
+    struct orr_spec spec;
     struct orr_child *c;
     struct orr_buf file;     /* the program, NUL-terminated */
     const char **env;        /* owned array of borrowed strings, or NULL */
     char *tag;               /* owned "ORRERY_STEP=…" */
+    void *words[3];          /* owned: what spec.argv, env and cwd point to */
     int in, out[2];          /* the child's ends; in may be borrowed */
     bool own_in, foreground; /* close 'in'; hand over the terminal */
+    bool tried;              /* whether it was launched is known */
+    int rc;                  /* what came of it, with 'err' */
+    struct orr_err err;
+    pid_t pid;
+    int pidfd;
+    uint64_t began;
 };
 
 /* --- environment ----------------------------------------------------------*/
@@ -56,11 +66,11 @@ static const char *env_value(const char *const *env, const char *name, size_t n)
 /* The tag comes first: whoever looks for it in /proc finds it at once. */
 static int make_env(struct start *st, struct orr_err *e)
 {
-    const char *const *from = given_env(st->spec);
-    if (!st->spec->tag)
+    const char *const *from = given_env(&st->spec);
+    if (!st->spec.tag)
         return 0;
     size_t n = 0, k = 0, head = sizeof TAG_NAME - 1;
-    size_t tail = strlen(st->spec->tag) + 1;
+    size_t tail = strlen(st->spec.tag) + 1;
     while (from[n])
         n++;
     st->env = malloc((n + 2) * sizeof *st->env);
@@ -68,7 +78,7 @@ static int make_env(struct start *st, struct orr_err *e)
     if (!st->env || !st->tag)
         return orr_err_set(e, ORR_ENOMEM, "out of memory");
     memcpy(st->tag, TAG_NAME, head);
-    memcpy(st->tag + head, st->spec->tag, tail);
+    memcpy(st->tag + head, st->spec.tag, tail);
     st->env[k++] = st->tag;
     for (size_t i = 0; i < n; i++)
         if (strncmp(from[i], TAG_NAME, sizeof TAG_NAME - 1) != 0)
@@ -83,7 +93,7 @@ static int make_env(struct start *st, struct orr_err *e)
  * broken pipe, and the child reads them at its own pace. */
 static int open_input(struct start *st, struct orr_err *e)
 {
-    const struct orr_spec *spec = st->spec;
+    const struct orr_spec *spec = &st->spec;
     st->in = -1;
     if (spec->input == ORR_STDIN_INHERIT)
         return 0;
@@ -124,9 +134,9 @@ static int open_pipe(struct start *st, int i, struct orr_err *e)
 static int open_output(struct start *st, struct orr_err *e)
 {
     int rc = 0;
-    if (st->spec->output != ORR_OUTPUT_INHERIT)
+    if (st->spec.output != ORR_OUTPUT_INHERIT)
         rc = open_pipe(st, 0, e);
-    if (rc == 0 && st->spec->output == ORR_OUTPUT_CAPTURE)
+    if (rc == 0 && st->spec.output == ORR_OUTPUT_CAPTURE)
         rc = open_pipe(st, 1, e);
     return rc;
 }
@@ -138,13 +148,15 @@ static void close_all(struct start *st)
             close(st->out[i]);
     if (st->own_in)
         close(st->in);
+    st->out[0] = st->out[1] = -1;
+    st->own_in = false;
 }
 
 /* --- posix_spawn ----------------------------------------------------------*/
 
 static int plan_files(struct start *st, posix_spawn_file_actions_t *fa)
 {
-    const struct orr_spec *spec = st->spec;
+    const struct orr_spec *spec = &st->spec;
     int err = st->out[1] >= 0 ? st->out[1] : st->out[0]; // merge: one pipe
     int rc = 0;
     if (spec->cwd)
@@ -178,16 +190,16 @@ static int run_as_script(struct start *st, const posix_spawn_file_actions_t *fa,
                          const posix_spawnattr_t *attr, char *const *env)
 {
     size_t n = 0;
-    while (st->spec->argv[n])
+    while (st->spec.argv[n])
         n++;
     const char **argv = malloc((n + 2) * sizeof *argv);
     if (!argv)
         return ENOMEM;
     argv[0] = "/bin/sh";
     argv[1] = (const char *)st->file.data;
-    memcpy(argv + 2, st->spec->argv + 1, n * sizeof *argv);
+    memcpy(argv + 2, st->spec.argv + 1, n * sizeof *argv);
     int sys =
-        posix_spawn(&st->c->pid, argv[0], fa, attr, (char *const *)argv, env);
+        posix_spawn(&st->pid, argv[0], fa, attr, (char *const *)argv, env);
     free(argv);
     return sys;
 }
@@ -197,7 +209,7 @@ static int launch(struct start *st)
 {
     posix_spawn_file_actions_t fa;
     posix_spawnattr_t attr;
-    const char *const *env = st->env ? st->env : given_env(st->spec);
+    const char *const *env = st->env ? st->env : given_env(&st->spec);
     char *const *envp = (char *const *)env;
     posix_spawn_file_actions_init(&fa);
     posix_spawnattr_init(&attr);
@@ -205,8 +217,8 @@ static int launch(struct start *st)
     if (!sys)
         sys = plan_attr(&attr);
     if (!sys)
-        sys = posix_spawn(&st->c->pid, (const char *)st->file.data, &fa, &attr,
-                          (char *const *)st->spec->argv, envp);
+        sys = posix_spawn(&st->pid, (const char *)st->file.data, &fa, &attr,
+                          (char *const *)st->spec.argv, envp);
     if (sys == ENOEXEC)
         sys = run_as_script(st, &fa, &attr, envp);
     posix_spawnattr_destroy(&attr);
@@ -232,8 +244,8 @@ static int bad_cwd(const char *cwd, struct orr_err *e)
 /* posix_spawn says only an errno; find out what it was about. */
 static int explain(const struct start *st, int sys, struct orr_err *e)
 {
-    const char *name = st->spec->argv[0];
-    if (st->spec->cwd && bad_cwd(st->spec->cwd, e) < 0)
+    const char *name = st->spec.argv[0];
+    if (st->spec.cwd && bad_cwd(st->spec.cwd, e) < 0)
         return e ? e->rc : ORR_ESYS;
     if (sys == ENOENT && access((const char *)st->file.data, F_OK) < 0)
         return orr_err_errno(e, sys, "cannot run '%s': %s", name,
@@ -250,7 +262,7 @@ static int explain(const struct start *st, int sys, struct orr_err *e)
 
 static int prepare(struct start *st, struct orr_err *e)
 {
-    const struct orr_spec *spec = st->spec;
+    const struct orr_spec *spec = &st->spec;
     const char *path = env_value(given_env(spec), "PATH=", 5);
     int rc = 0;
     if (!spec->file)
@@ -271,20 +283,46 @@ static int prepare(struct start *st, struct orr_err *e)
     return rc;
 }
 
-/* The process runs; from here on it is the loop's, or is killed again. */
-static int adopt(struct orr_loop *loop, struct orr_child *c, struct orr_err *e)
+/* Who is not watched must not run. */
+static void undo(struct start *st)
 {
-    c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-    int sys = c->pidfd < 0 ? errno : orr_child_adopt(loop, c);
+    kill(-st->pid, SIGKILL);
+    waitpid(st->pid, NULL, 0);
+    if (st->pidfd >= 0)
+        close(st->pidfd);
+}
+
+/* Starts the process; by any thread. */
+static void go_out(struct start *st)
+{
+    st->tried = true;
+    st->began = orr_clock_mono();
+    int sys = launch(st);
+    if (sys) {
+        st->rc = explain(st, sys, &st->err);
+    } else if ((st->pidfd = (int)syscall(SYS_pidfd_open, st->pid, 0)) < 0) {
+        st->rc = orr_err_errno(&st->err, errno, "watching a child");
+        undo(st);
+    }
+    close_all(st);
+}
+
+/* The process runs; from here on it is the loop's, or is killed again. */
+static void adopt(struct start *st)
+{
+    struct orr_child *c = st->c;
+    c->pid = st->pid;
+    c->pidfd = st->pidfd;
+    c->started = st->began;
+    if (st->spec.timeout > 0 && st->spec.timeout < 1e9)
+        c->end_by = c->started + (uint64_t)(st->spec.timeout * 1e9);
+    int sys = orr_child_adopt(c);
     if (!sys) {
         orr_job_enter(c);
-        return 0;
+        return;
     }
-    kill(-c->pid, SIGKILL);
-    waitpid(c->pid, NULL, 0);
-    if (c->pidfd >= 0)
-        close(c->pidfd);
-    return orr_err_errno(e, sys, "watching a child");
+    undo(st);
+    st->rc = orr_err_errno(&st->err, sys, "watching a child");
 }
 
 static struct orr_child *make_child(struct orr_loop *loop,
@@ -298,9 +336,6 @@ static struct orr_child *make_child(struct orr_loop *loop,
     c->limit = spec->limit;
     c->grace = spec->grace;
     c->tag = spec->tag ? orr_xstrdup(spec->tag) : NULL;
-    c->started = orr_clock_mono();
-    if (spec->timeout > 0 && spec->timeout < 1e9)
-        c->end_by = c->started + (uint64_t)(spec->timeout * 1e9);
     return c;
 }
 
@@ -316,29 +351,145 @@ static void unmake_child(struct orr_child *c)
     free(c);
 }
 
+static struct start *start_new(struct orr_loop *loop,
+                               const struct orr_spec *spec)
+{
+    struct start *st = orr_xalloc(sizeof *st);
+    st->spec = *spec;
+    st->c = make_child(loop, spec);
+    st->in = st->out[0] = st->out[1] = st->pidfd = -1;
+    return st;
+}
+
+static void start_free(struct start *st)
+{
+    close_all(st);
+    for (int i = 0; i < 3; i++)
+        free(st->words[i]);
+    free(st->env);
+    free(st->tag);
+    orr_buf_fini(&st->file);
+    free(st);
+}
+
 int orr_spawn(struct orr_loop *loop, const struct orr_spec *spec, int64_t *id,
               pid_t *pid, struct orr_err *e)
 {
-    struct orr_child *c = make_child(loop, spec);
-    struct start st = {.spec = spec, .c = c, .in = -1, .out = {-1, -1}};
-    int rc = prepare(&st, e);
-    if (rc == 0) {
-        st.foreground = orr_job_prepare(loop, c, spec->tty);
-        int sys = launch(&st);
-        if (sys)
-            rc = explain(&st, sys, e);
+    struct start *st = start_new(loop, spec);
+    struct orr_child *c = st->c;
+    st->rc = prepare(st, &st->err);
+    if (st->rc == 0) {
+        st->foreground = orr_job_prepare(loop, c, spec->tty);
+        go_out(st);
     }
-    close_all(&st);
-    if (rc == 0)
-        rc = adopt(loop, c, e);
+    if (st->rc == 0) {
+        orr_child_announce(loop, c);
+        adopt(st);
+        if (st->rc < 0)
+            orr_source_drop(&c->src);
+    }
+    int rc = st->rc;
     if (rc == 0) {
         *id = c->src.id;
         *pid = c->pid;
     } else {
         unmake_child(c);
+        if (e)
+            *e = st->err;
     }
-    free(st.env);
-    free(st.tag);
-    orr_buf_fini(&st.file);
+    start_free(st);
     return rc;
+}
+
+/* --- apart ----------------------------------------------------------------*/
+
+/* A copy of a list of words in one piece of memory, or NULL. */
+static const char **copy_words(const char *const *from)
+{
+    size_t n = 0, bytes = 0;
+    for (; from[n]; n++)
+        bytes += strlen(from[n]) + 1;
+    const char **v = malloc((n + 1) * sizeof *v + bytes);
+    if (!v)
+        return NULL;
+    char *at = (char *)(v + n + 1);
+    for (size_t i = 0; i < n; i++) {
+        size_t size = strlen(from[i]) + 1;
+        memcpy(at, from[i], size);
+        v[i] = at;
+        at += size;
+    }
+    v[n] = NULL;
+    return v;
+}
+
+/* The caller's words are not there any more when the thread needs them. */
+static int own_words(struct start *st, struct orr_err *e)
+{
+    struct orr_spec *spec = &st->spec;
+    const char **argv = copy_words(spec->argv);
+    const char **env = copy_words(st->env ? st->env : given_env(spec));
+    char *cwd = spec->cwd ? strdup(spec->cwd) : NULL;
+    st->words[0] = argv;
+    st->words[1] = env;
+    st->words[2] = cwd;
+    if (!argv || !env || (spec->cwd && !cwd))
+        return orr_err_set(e, ORR_ENOMEM, "out of memory");
+    spec->argv = argv;
+    spec->env = env;
+    spec->cwd = cwd;
+    free(st->env);
+    st->env = NULL;
+    return 0;
+}
+
+static void errand_out(struct orr_errand *it)
+{
+    go_out((struct start *)it);
+}
+
+/* One that was not begun ends unseen: the loop closes. */
+static void errand_back(struct orr_errand *it)
+{
+    struct start *st = (struct start *)it;
+    struct orr_child *c = st->c;
+    if (st->tried && st->rc == 0)
+        adopt(st);
+    if (!st->tried || st->rc < 0) {
+        struct orr_event *ev =
+            orr_loop_push(c->src.loop, ORR_EVENT_EXIT, c->src.id);
+        ev->exit = c->exit;
+        ev->exit->error = orr_xalloc(sizeof st->err);
+        *ev->exit->error = st->err;
+        c->exit = NULL;
+        orr_source_drop(&c->src);
+        unmake_child(c);
+    }
+    start_free(st);
+}
+
+int orr_spawn_apart(struct orr_loop *loop, const struct orr_spec *spec,
+                    int64_t *id, struct orr_err *e)
+{
+    struct start *st = start_new(loop, spec);
+    struct orr_child *c = st->c;
+    st->errand.out = errand_out;
+    st->errand.back = errand_back;
+    int rc = prepare(st, e);
+    if (rc == 0)
+        rc = own_words(st, e);
+    if (rc == 0) {
+        orr_job_prepare(loop, c, false);
+        int sys = orr_spawner_send(loop, &st->errand);
+        if (sys)
+            rc = orr_err_errno(e, sys, "a thread that starts children");
+    }
+    if (rc < 0) {
+        unmake_child(c);
+        start_free(st);
+        return rc;
+    }
+    orr_child_announce(loop, c);
+    *id = c->src.id;
+    return 0;
 }

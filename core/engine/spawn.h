@@ -40,11 +40,18 @@ struct orr_spec {
     size_t limit;           /* bytes kept of each stream; more is dropped */
 };
 
-/* Starts a child. The program is looked up on the PATH of spec->env when there
- * is one, else on ours. Borrows everything. 0, or with a message for people:
- * ORR_ENOENT (no such program or directory), ORR_ESYS (EACCES, E2BIG …). */
+/* Starts a child and waits until it runs. The program is looked up on the PATH
+ * of spec->env when there is one, else on ours. Borrows everything. 0, or with
+ * a message for people: ORR_ENOENT (no such program or directory), ORR_ESYS
+ * (EACCES, E2BIG …). */
 int orr_spawn(struct orr_loop *loop, const struct orr_spec *spec, int64_t *id,
               pid_t *pid, struct orr_err *e);
+
+/* The same, without waiting: a thread of the loop starts it. Copies what it
+ * needs. What can be known at once is still said at once; a start that fails
+ * later is an event { EXIT } with its error. Not for tty. */
+int orr_spawn_apart(struct orr_loop *loop, const struct orr_spec *spec,
+                    int64_t *id, struct orr_err *e);
 
 /* Ends the child's whole tree: 'sig', after 'grace' seconds (negative: the
  * spec's) KILL. Unknown ids and second calls are fine; a later call may shorten

@@ -60,7 +60,8 @@ describe("policy", function()
     files = w([[ o.group "g" { policy = "race",
       o.step "loses" { run = "echo 1 > on; exec sleep 1000" },
       o.step "fails" { run = "exit 1" },
-      o.step "wins" { run = "until test -s on; do sleep 0.02; done; echo won", parse = "text" } },
+      o.step "wins" { run = "until test -s on && grep -q 'step_finished.*\"fails\"' .orrery/runs/*/journal.jsonl; "
+          .. "do sleep 0.02; done; echo won", parse = "text" } },
       o.step "end" { needs = "g", run = "echo {{results.g.winner}} {{results.g.value}}", parse = "text" } ]]),
     args = "run w -j3", after = function(dir)
       local j = status(dir, { loses = "cancelled", fails = "failed", wins = "ok" })

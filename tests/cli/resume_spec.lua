@@ -24,6 +24,7 @@ local function killed(args, after)
   return SHELL .. ([[
     start run w %s
     poll 'grep -q "step_started.*\"slow\"" .orrery/runs/*/journal.jsonl 2>/dev/null'
+    await slow
     kill -9 $pid; wait $pid 2>/dev/null
     touch go
     %s]]):format(args, after or "")

@@ -37,6 +37,15 @@ while true do
 end
 ]==]
 
+-- Has a thread start children, and is killed when it knows of some.
+local STARTING = [==[
+local loop, sys = require("orrery.core.loop").new(), require("orrery.core.sys")
+for i = 1, 20 do assert(loop:spawn({ argv = { "sleep", "1000" }, tag = "t/" .. i .. "/1" }, true)) end
+for _ = 1, tonumber(arg[1]) do assert(loop:spawn({ argv = { "true" } }, true)) end
+assert(loop:spawn({ argv = { "kill", "-KILL", tostring(sys.pid()) } }, tonumber(arg[1]) > 4))
+while true do loop:wait() end
+]==]
+
 local function count(text, pattern) return select(2, text:gsub(pattern, "")) end
 
 -- Runs ENGINE. Each of acts is a function(pids, send) called in turn: the first when all
@@ -94,6 +103,22 @@ describe("a warden", function()
     assert.equal("KILL", ev.signal)
     assert.is_nil(ev.left)
     assert.is_nil(ev.timed_out)
+  end)
+
+  it("leaves nothing running when the engine is killed while a thread of it starts children", function()
+    for n = 1, 12, 4 do
+      local ev = harness.within(function(dir)
+        local loop <close> = core.new()
+        assert(loop:spawn { argv = { harness.binary(), "lua", dir .. "/engine.lua", tostring(n) },
+          grace = HANG, timeout = HANG })
+        local events
+        repeat events = loop:wait() until events[1]
+        return events[1]
+      end, { ["engine.lua"] = STARTING })
+      assert.equal("KILL", ev.signal)
+      assert.is_nil(ev.left)
+      assert.is_nil(ev.timed_out)
+    end
   end)
 
   it("ends what an engine left that exited by itself, and keeps its status", function()

@@ -95,6 +95,19 @@ describe("a child", function()
     assert.same({ "lo", true }, { ev.stdout, ev.truncated })
   end)
 
+  it("started apart is known by its id; its end, or why it has none, is an event", function()
+    local loop <close> = core.new()
+    local good = assert(loop:spawn({ argv = { "sh", "-c", "echo out; exit 3" } }, true))
+    local bad = assert(loop:spawn({ argv = { "true" }, cwd = "/no/such/dir", file = "/bin/true" }, true))
+    assert.is_nil(good.pid)
+    local ended = {}
+    for _, ev in ipairs(drain(loop).exit) do ended[ev.id] = ev end
+    assert.same({ 3, "out\n" }, { ended[good.id].code, ended[good.id].stdout })
+    assert.equal("ENOENT", ended[bad.id].error.code)
+    assert.matches("^working directory /no/such/dir", ended[bad.id].error.message)
+    assert.is_nil(ended[bad.id].code)
+  end)
+
   it("that cannot be started is an error in words, not a raise", function()
     local loop <close> = core.new()
     local child, err = loop:spawn { argv = { "no-such-program" } }

@@ -1,5 +1,6 @@
 -- The scheduler through the engine: order, places, groups, skips.
 local fakes = dofile("tests/lua/fakes.lua")
+local loop = require("orrery.kernel.loop")
 
 local function position(list, id)
   for i, v in ipairs(list) do
@@ -24,6 +25,36 @@ describe("the scheduler", function()
     local record, exec = fakes.run(members, { jobs = 2 })
     assert.are.equal(2, exec.most)
     assert.are.equal(3, record.seconds)
+  end)
+
+  it("gives a place on that was vacated before the end there is worked off", function()
+    local said = {}
+    local exec = { step = function(run, step)
+      local node = loop.current("test").node
+      run.slots:tell(run.journal, { ev = "step_started", id = step.id })
+      said[#said + 1] = "starts " .. step.id
+      loop.sleep(step.act.takes)
+      if run.slots:wanted(node) then run.slots:vacate(node) end
+      said[#said + 1] = "is done " .. step.id
+      local r = { ok = true, status = "ok", outputs = {}, seconds = 0, attempts = 1 }
+      run.journal:finished(step, r)
+      return r
+    end }
+    local members = { { id = "a", act = { takes = 1 } }, { id = "b", act = { takes = 1 } },
+      { id = "c", act = { takes = 2 } }, { id = "d", act = { takes = 1 } } }
+    local _, _, events = fakes.run(members, { jobs = 2, exec = exec })
+    assert.are.same({ "starts a", "starts b", "starts c", "is done a", "starts d", "is done b",
+      "is done d", "is done c" }, said)
+    local told = {}
+    for _, ev in ipairs(events) do
+      if ev.ev:find("^step_") then told[#told + 1] = ev.ev:sub(6) .. " " .. ev.id end
+    end
+    assert.are.same({ "started a", "started b", "finished a", "started c", "finished b",
+      "started d", "finished d", "finished c" }, told)
+    said = {}
+    fakes.run(members, { jobs = 1, exec = exec })
+    assert.are.same({ "starts a", "is done a", "starts b", "is done b", "starts c", "is done c",
+      "starts d", "is done d" }, said)
   end)
 
   it("starts the longest path first", function()

@@ -196,7 +196,7 @@
 ---@field readable fun(self, fd: integer): integer?, orrery.Err?  one shot; event { kind = "readable", id }
 ---@field writable fun(self, fd: integer): integer?, orrery.Err?  one shot, as readable: a connection was made, or failed
 ---@field watch fun(self, dir: string): integer?, orrery.Err?     event { kind = "change", id, name }
----@field spawn fun(self, spec: core.Spawn): core.Child?, orrery.Err?
+---@field spawn fun(self, spec: core.Spawn, apart?: boolean): core.Child?, orrery.Err?   apart: a thread starts it, without waiting (not tty); a start that fails is an exit event with `error`
 ---@field forget fun(self, id: integer)                  cancels a timer, signal, readable, watch
 ---@field suspend fun(self)                              ^Z: stops the children and this process until continued; done by the loop itself unless "TSTP" is subscribed
 ---@field waker fun(self, id: integer): core.Waker       thread-safe wake-up: event { kind = "wake", id } with the caller's own number
@@ -218,13 +218,14 @@
 ---@field tty? boolean           runs in the foreground process group of the terminal
 ---@class core.Child
 ---@field id integer
----@field pid integer
+---@field pid? integer           unknown of one started apart
 ---@field kill fun(self, opts?: { signal?: string, grace?: number })  ends the whole tree
 ---@class core.Event
 ---@field id integer
 ---@field kind "timer"|"signal"|"readable"|"change"|"wake"|"output"|"exit"
 ---@field code? integer          exit: status, 128+n when signalled
 ---@field signal? string         exit: "KILL" …
+---@field error? orrery.Err      exit: it could not be started, and nothing else is known
 ---@field timed_out? boolean
 ---@field killed? boolean        ended by Child:kill
 ---@field truncated? boolean     output beyond the limit was dropped

@@ -8,6 +8,11 @@ local function how(self)
   return self.killing and { signal = "KILL", grace = 0 } or nil
 end
 
+-- Is there something to do while a child is created? Otherwise a thread only adds its way.
+local function is_busy(self)
+  return self.queue.first <= self.queue.last or next(self.children) ~= nil
+end
+
 --- See loop.child.
 ---@param loop table kernel.loop
 ---@param spec core.Spawn
@@ -19,7 +24,7 @@ function started.child(loop, spec, on_output, on_start)
   local task = loop.current("child")
   task:check()
   local self = task.loop
-  local child, err = self.core:spawn(spec)
+  local child, err = self.core:spawn(spec, not on_start and is_busy(self))
   if not child then return nil, err end
   local id = child.id
   self.children[id] = child
@@ -27,6 +32,7 @@ function started.child(loop, spec, on_output, on_start)
   if on_start then on_start(child) end
   if self.killing then child:kill(how(self)) end
   local ok, event = pcall(loop.await, id)
+  if ok and event.error then return nil, event.error end
   if ok then return event end
   child:kill(how(self))
   loop.shielded(loop.await, id)

@@ -1,5 +1,6 @@
 -- One attempt that really executes: clear what is stale, execute, collect, gate, store.
 local lazy = require("orrery.kernel.lazy")
+local ahead = require("orrery.run.ahead")
 local approval = lazy("orrery.run.gates.approval")
 local artifacts = require("orrery.run.keys.artifacts")
 local cacheable = require("orrery.run.keys.cacheable")
@@ -329,8 +330,8 @@ local function unveil(run, step, came)
 end
 
 local function announce(run, step, job, reason, reasons)
-  run.journal:emit({ ev = "step_started", id = step.id, attempt = job.attempt, kind = step.kind,
-    tty = step.tty or nil, cmd = job.prepared.shown, reason = reason,
+  run.slots:tell(run.journal, { ev = "step_started", id = step.id, attempt = job.attempt,
+    kind = step.kind, tty = step.tty or nil, cmd = job.prepared.shown, reason = reason,
     why = why.listed(reasons) })
 end
 
@@ -369,6 +370,7 @@ function attempt.run(run, step, job)
   local _ <close> = #job.outputs > 0 and not job.owned
     and locks.outputs(run, step, job.outputs) or nil
   local came = execute(run, step, job)
+  t0 = t0 + ahead.give_way(run, step, job, came)
   if run.secrets then unveil(run, step, came) end
   if pass then pass.came = { error = came.error } end
   meter.called(run, step, job, came, loan)

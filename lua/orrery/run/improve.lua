@@ -12,6 +12,7 @@ local function quietly(run)
   function journal.emit(_, ev)
     if ev.ev ~= "step_started" then run.journal:emit(ev) end
   end
+  journal.later = journal.emit
   return setmetatable({ journal = journal }, { __index = run, __newindex = run })
 end
 

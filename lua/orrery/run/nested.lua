@@ -93,6 +93,7 @@ end
 ---@return table came { value, error }; raises code "waiting" when one of its steps waits
 function nested.run(run, step, wf, lent)
   local sub = nested.derive(run, step, wf, lent)
+  sub.inside = loop.current("workflow").node or {}
   sub.scheduler = scheduler.new(sub)
   announce(sub)
   local task = run.loop:task(step.id, sub.scheduler.run_all, sub.scheduler)

@@ -179,6 +179,18 @@ function Group:close(why)
   if self.task then self.task:wake() end
 end
 
+-- Policies that go on after a success as they would have without it.
+local STEADY = { stop = true, fail_fast = true, settled = true }
+
+--- Does a success in this group leave all as it is that waits to start, here and around it?
+---@return boolean
+function Group:is_steady()
+  if not STEADY[self.spec.module] then return false end
+  if self.parent then return self.parent:is_steady() end
+  local outer = self.sched.run.inside
+  return not outer or (outer.home ~= nil and outer.home:is_steady())
+end
+
 --- Does the policy wait although nothing of the group runs?
 function Group:is_stuck()
   return (self.hungry or self.waiting) and self.running == 0 and not self.offered

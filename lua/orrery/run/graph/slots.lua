@@ -8,7 +8,12 @@
 -- Commands and functions take a job slot (-j). Agents mostly wait for others: without
 -- an explicit -j they have a lane of their own, else they share it. Groups, bodies,
 -- nested workflows, questions and services take none.
+--
+-- With more than one job slot the engine works while processes run. A slot is free as soon as
+-- its process has ended well (vacate): what waits for it is launched first, then the end is
+-- worked off.
 local heap = require("orrery.run.graph.heap")
+local kernel = require("orrery.kernel.loop")
 
 local slots = {}
 local Slots = {}
@@ -33,7 +38,8 @@ function slots.new(loop, resources, jobs, explicit)
   lanes.agent = explicit and lanes.job or lane("agent", slots.AGENTS)
   local self = setmetatable({ loop = loop, resources = resources, jobs = jobs, lanes = lanes,
     order = { lanes.none, lanes.job, not explicit and lanes.agent or nil },
-    running = 0, sleeping = 0, groups = {}, calls = {} }, Slots)
+    running = 0, sleeping = 0, groups = {}, calls = {},
+    vacated = lane("vacated", 0), unsettled = 0, settling = { first = 1, last = 0 } }, Slots)
   loop:on_idle(function() return self:pump() end)
   resources.slots = self
   return self
@@ -85,7 +91,18 @@ local function stall(self)
   return stuck ~= nil
 end
 
---- Offers what is free. True when somebody was offered something.
+-- Lets the first of those go on that have vacated their place.
+local function settle(self)
+  local q = self.settling
+  local node = q[q.first]
+  if not node then return false end
+  q[q.first] = nil
+  q.first = q.first + 1
+  node.task:wake()
+  return true
+end
+
+--- Offers what is free; then lets an end be worked off. True when somebody has to do now.
 ---@return boolean
 function Slots:pump()
   local offered = false
@@ -95,7 +112,42 @@ function Slots:pump()
       if try(self, l) then offered = true end
     end
   end
-  return offered or stall(self)
+  return offered or settle(self) or stall(self)
+end
+
+--- Does somebody wait for the place of a node? Of a single place nobody gets it early.
+---@param node orrery.Node
+---@return boolean
+function Slots:wanted(node)
+  local l = node.lane
+  return l == self.lanes.job and self.jobs > 1 and l.free == 0 and l.claims.n > 0
+end
+
+--- Gives the place of a node to those that wait for one, before its end is worked off; what
+--- else it holds it keeps. Only for an end that cannot change who comes next. In its task.
+---@param node orrery.Node
+function Slots:vacate(node)
+  local l = node.lane
+  l.free = l.free + 1
+  node.lane = self.vacated
+  self.unsettled = self.unsettled + 1
+  local q = self.settling
+  q.last = q.last + 1
+  q[q.last] = node
+  kernel.shielded(kernel.park)
+end
+
+-- The end of a node that had vacated its place is told: now the starts may be that came of it.
+local function settled(self, node)
+  self.unsettled = self.unsettled - 1
+  if self.unsettled == 0 then node.sched.run.journal:catch_up() end
+end
+
+--- Tells that a step starts, after the ends that made room for it.
+---@param journal orrery.Journal
+---@param ev orrery.JournalEvent
+function Slots:tell(journal, ev)
+  if self.unsettled == 0 then journal:emit(ev) else journal:later(ev) end
 end
 
 --- Gives back what an offered node held.
@@ -105,6 +157,7 @@ function Slots:release(node)
   if not l then return end
   node.lane = nil
   l.free = l.free + 1
+  if l == self.vacated then settled(self, node) end
   if node.counted ~= false then self.running = self.running - 1 end
   if node.holds then self.resources:release(node) end
   if self.resources.pools.mem.queue.n > 0 then self.resources:retry_memory() end

@@ -163,6 +163,7 @@ end
 --- Writes an event. The table becomes the journal's.
 ---@param ev orrery.JournalEvent
 function Journal:emit(ev)
+  if self.held and self.held[ev.id] then self:catch_up() end
   if #self.hits > 0 and ev.ev ~= "output" then put_hits(self) end
   put(self, ev)
   if ev.ev == "step_finished" and ev.kind == "agent" then
@@ -170,6 +171,21 @@ function Journal:emit(ev)
   elseif self.bytes > FULL then
     self:flush()
   end
+end
+
+--- Writes an event of a step at the next catch_up, or before any other event of that step.
+---@param ev orrery.JournalEvent
+function Journal:later(ev)
+  self.held = self.held or {}
+  self.held[#self.held + 1] = ev
+  self.held[ev.id] = true
+end
+
+--- Writes what is held back.
+function Journal:catch_up()
+  local held = self.held
+  self.held = nil
+  for i = 1, held and #held or 0 do self:emit(held[i]) end
 end
 
 --- From now on what events say goes through fn, which takes secrets out of it.
@@ -221,6 +237,7 @@ end
 --- Writes out what is buffered; with sync, it is on the disk when this returns.
 ---@param sync? boolean
 function Journal:flush(sync)
+  self:catch_up()
   put_hits(self)
   if #self.lines == 0 then return end
   self.lines[#self.lines + 1] = ""
@@ -257,13 +274,17 @@ local function prefixed(prefix, list)
   return out
 end
 
-function Scoped:emit(ev)
+local function scope(self, ev)
   for _, name in ipairs(IDS) do
     if ev[name] then ev[name] = self.prefix .. ev[name] end
   end
   if ev.needs then ev.needs = prefixed(self.prefix, ev.needs) end
-  self.base:emit(ev)
+  return ev
 end
+
+function Scoped:emit(ev) self.base:emit(scope(self, ev)) end
+function Scoped:later(ev) self.base:later(scope(self, ev)) end
+function Scoped:catch_up() self.base:catch_up() end
 
 function Scoped:hit(id, full, usage) self.base:hit(self.prefix .. id, full, usage) end
 function Scoped:hide(fn) self.base:hide(fn) end

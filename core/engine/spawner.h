@@ -1,0 +1,33 @@
+/*
+ * spawner: a thread of a loop that starts children, so that the loop's own
+ * thread does not stand still until each has replaced itself. Internal to
+ * loop.c, spawn.c, child.c and job.c.
+ *
+ * An errand goes out to the thread and comes back to the loop, in order.
+ */
+#ifndef ORR_ENGINE_SPAWNER_H
+#define ORR_ENGINE_SPAWNER_H
+
+#include "engine/source.h"
+
+struct orr_errand {
+    struct orr_errand *next;
+    void (*out)(struct orr_errand *it); /* by the thread */
+    /* By the loop's thread. When the loop closes 'out' may not have been. */
+    void (*back)(struct orr_errand *it);
+};
+
+/* Sends 'it' out; the thread begins with the first. 0 or an errno: then it was
+ * not sent. */
+int orr_spawner_send(struct orr_loop *loop, struct orr_errand *it);
+
+/* How many have been sent and are not back. */
+unsigned orr_spawner_away(struct orr_loop *loop);
+
+/* Waits until all are back: a matter of a millisecond for each. */
+void orr_spawner_settle(struct orr_loop *loop);
+
+/* Ends the thread; what it had not begun comes back as it is. */
+void orr_spawner_close(struct orr_loop *loop);
+
+#endif
