@@ -2,13 +2,15 @@
  * slab: chunks of a quarter of all so far, cut from the front; a list of free
  * blocks for each size in steps of eight bytes. What is left of a chunk when
  * the next block does not fit goes to the list of its size. Blocks over
- * ORR_SLAB_SMALL are malloc's.
+ * ORR_SLAB_SMALL are malloc's, but for those a slab within given memory cut
+ * from it before it was let grow: these are not used again.
  *
  * Chunks come from mmap with their pages present: one call is cheaper than a
  * fault a page, which is a fifth of what a short run's memory costs.
  */
 #include "base/slab.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,9 +32,11 @@ struct block {
 };
 
 struct orr_slab {
-    char *at, *end;      /* what is left of the last chunk */
-    struct chunk *last;  /* owned; the slab itself lies in the first one */
-    size_t first, total; /* bytes of the first chunk, of all */
+    char *at, *end;        /* what is left of the last chunk */
+    struct chunk *last;    /* owned; the slab itself lies in the first one */
+    size_t first, total;   /* bytes of the first chunk, of all */
+    char *room, *room_end; /* borrowed: where it lies within, or NULL */
+    bool fixed;            /* takes nothing from elsewhere */
     struct block *given_back[CLASSES];
 };
 
@@ -62,6 +66,33 @@ struct orr_slab *orr_slab_new(size_t first)
     return s;
 }
 
+struct orr_slab *orr_slab_within(void *mem, size_t size, size_t first)
+{
+    struct orr_slab *s = mem;
+    if (size < sizeof *s)
+        return NULL;
+    *s = (struct orr_slab){.at = (char *)(s + 1),
+                           .end = (char *)mem + size,
+                           .first = first,
+                           .total = first,
+                           .room = mem,
+                           .room_end = (char *)mem + size,
+                           .fixed = true};
+    return s;
+}
+
+size_t orr_slab_used(const struct orr_slab *s)
+{
+    return (size_t)(s->at - s->room);
+}
+
+void orr_slab_release(struct orr_slab *s)
+{
+    s->fixed = false;
+    s->at = s->end;
+    memset(s->given_back, 0, sizeof s->given_back);
+}
+
 void orr_slab_free(struct orr_slab *s)
 {
     struct chunk *c = s ? s->last : NULL;
@@ -87,6 +118,8 @@ static void give_back(struct orr_slab *s, void *p, size_t class)
 /* A new chunk; the rest of the old one is not lost. */
 static int grow(struct orr_slab *s)
 {
+    if (s->fixed)
+        return -1;
     size_t size = s->total / 4 / PAGE * PAGE;
     if (size > BIGGEST)
         size = BIGGEST;
@@ -104,14 +137,9 @@ static int grow(struct orr_slab *s)
     return 0;
 }
 
-static void *take(struct orr_slab *s, size_t class)
+/* From the front of what is left. */
+static void *cut(struct orr_slab *s, size_t size)
 {
-    struct block *b = s->given_back[class];
-    if (b) {
-        s->given_back[class] = b->next;
-        return b;
-    }
-    size_t size = class * STEP;
     if ((size_t)(s->end - s->at) < size && grow(s) < 0)
         return NULL;
     void *p = s->at;
@@ -119,38 +147,72 @@ static void *take(struct orr_slab *s, size_t class)
     return p;
 }
 
+static void *take(struct orr_slab *s, size_t class)
+{
+    struct block *b = s->given_back[class];
+    if (!b)
+        return cut(s, class * STEP);
+    s->given_back[class] = b->next;
+    return b;
+}
+
+/* --- blocks over ORR_SLAB_SMALL ------------------------------------------- */
+
+static bool is_within(const struct orr_slab *s, const void *p)
+{
+    return (const char *)p >= s->room && (const char *)p < s->room_end;
+}
+
+static void *take_large(struct orr_slab *s, size_t size)
+{
+    return s->fixed ? cut(s, class_of(size) * STEP) : malloc(size);
+}
+
+static void free_large(const struct orr_slab *s, void *p)
+{
+    if (!is_within(s, p))
+        free(p);
+}
+
+static void *take_any(struct orr_slab *s, size_t size)
+{
+    return size > ORR_SLAB_SMALL ? take_large(s, size)
+                                 : take(s, class_of(size));
+}
+
+static void give_back_any(struct orr_slab *s, void *p, size_t was)
+{
+    if (s->fixed)
+        memset(p, 0, was);
+    if (was > ORR_SLAB_SMALL)
+        free_large(s, p);
+    else
+        give_back(s, p, class_of(was));
+}
+
 static void *renew(struct orr_slab *s, void *p, size_t was, size_t size)
 {
-    void *fresh =
-        size > ORR_SLAB_SMALL ? malloc(size) : take(s, class_of(size));
+    void *fresh = take_any(s, size);
     if (!fresh)
         return size < was ? p : NULL; // Lua counts on it that this works
     memcpy(fresh, p, was < size ? was : size);
-    if (was > ORR_SLAB_SMALL)
-        free(p);
-    else
-        give_back(s, p, class_of(was));
+    give_back_any(s, p, was);
     return fresh;
 }
 
 void *orr_slab_alloc(void *slab, void *p, size_t was, size_t size)
 {
     struct orr_slab *s = slab;
-    if (!p) {
-        if (size == 0)
-            return NULL;
-        return size > ORR_SLAB_SMALL ? malloc(size) : take(s, class_of(size));
-    }
+    if (!p)
+        return size ? take_any(s, size) : NULL;
     if (size == 0) {
-        if (was > ORR_SLAB_SMALL)
-            free(p);
-        else
-            give_back(s, p, class_of(was));
+        give_back_any(s, p, was);
         return NULL;
     }
-    if (was > ORR_SLAB_SMALL && size > ORR_SLAB_SMALL)
+    if (was > ORR_SLAB_SMALL && size > ORR_SLAB_SMALL && !s->fixed &&
+        !is_within(s, p))
         return realloc(p, size);
-    if (class_of(was) == class_of(size))
+    if (was <= ORR_SLAB_SMALL && class_of(was) == class_of(size))
         return p;
     return renew(s, p, was, size);
 }

@@ -33,10 +33,16 @@ static int load_source(lua_State *L, const char *dir, const char *name)
     return rc;
 }
 
-int orr_embed_load(lua_State *L, const char *name)
+const char *orr_embed_dir(void)
 {
     const char *dir = getenv("ORRERY_LUA_DIR");
-    if (dir && *dir)
+    return dir && *dir ? dir : NULL;
+}
+
+int orr_embed_load(lua_State *L, const char *name)
+{
+    const char *dir = orr_embed_dir();
+    if (dir)
         return load_source(L, dir, name);
     const struct orr_embed_entry *e = find(name);
     if (!e) {

@@ -18,6 +18,9 @@ extern const struct orr_embed_entry orr_embed_table[];
 extern const size_t orr_embed_count;
 extern const char orr_embed_bytes[];
 
+/* Where the source tree is read instead; NULL when it is not. */
+const char *orr_embed_dir(void);
+
 /* Puts the searcher for embedded modules first among package.searchers. */
 void orr_embed_install(lua_State *L);
 

@@ -6,9 +6,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "host/embed.h"
+#include "host/image.h"
 #include "host/state.h"
 #include "host/warden.h"
 
@@ -23,44 +24,6 @@ static void no_pipe(int sig)
 {
     (void)sig;
 }
-
-/* The system takes memory back in one go; freeing it bit by bit first takes
- * a tenth of the time of a small run and much more in a large one. */
-#ifdef __SANITIZE_ADDRESS__
-
-/* Sanitizers want to see every free. */
-static void end(lua_State *L, bool closed)
-{
-    (void)closed;
-    orr_state_close(L);
-}
-
-#else
-
-struct memory {
-    lua_Alloc alloc;
-    void *slab;
-};
-
-static void *leave_free(void *ud, void *p, size_t was, size_t size)
-{
-    const struct memory *m = ud;
-    return size ? m->alloc(m->slab, p, was, size) : NULL;
-}
-
-/* Runs what is still to be closed, unless that is nothing: finding it touches
- * every object. */
-static void end(lua_State *L, bool closed)
-{
-    if (closed)
-        return;
-    struct memory m;
-    m.alloc = lua_getallocf(L, &m.slab);
-    lua_setallocf(L, leave_free, &m);
-    lua_close(L);
-}
-
-#endif
 
 /* Descriptors 0 to 2 exist, or the next file opened would become one of them.
  * A reader that went away is an error of write, not our end; handled and not
@@ -78,17 +41,21 @@ static void settle(void)
 int main(int argc, char **argv)
 {
     settle();
+    if (argc == 3 && !strcmp(argv[1], "--make-image")) // the build asks that
+        return orr_image_make(argv[2]);
     if (orr_warden_wanted(argc, argv))
         orr_warden_start();
-    lua_State *L = orr_state_new(ORR_ROLE_MAIN);
+    lua_State *L = orr_image_take();
+    if (!L)
+        L = orr_state_new(ORR_ROLE_MAIN);
     if (!L) {
         fputs("orrery: error: out of memory\n", stderr);
         return 7;
     }
-    lua_pushcfunction(L, traceback);                // handler
-    int rc = orr_embed_load(L, "orrery.face.main"); // handler fn|msg
-    if (rc == LUA_OK)
-        rc = lua_pcall(L, 0, 1, 1); // handler main|msg
+    lua_pushcfunction(L, traceback); // handler
+    lua_getglobal(L, "require");     // handler require
+    lua_pushliteral(L, "orrery.face.main");
+    int rc = lua_pcall(L, 1, 1, 1); // handler main|msg
     if (rc == LUA_OK) {
         lua_createtable(L, argc, 1);
         for (int i = 0; i < argc; i++) {
@@ -105,6 +72,5 @@ int main(int argc, char **argv)
     } else {
         fprintf(stderr, "orrery: internal error: %s\n", lua_tostring(L, -1));
     }
-    end(L, closed);
-    return code;
+    orr_state_end(L, code, closed);
 }

@@ -67,21 +67,12 @@ static void make_secret(void)
 
 /* --- a state with memory of its own --------------------------------------- */
 
-#ifdef __SANITIZE_ADDRESS__
+/* While a state comes up it makes no garbage; so the collector first looks when
+ * this much has been taken. */
+enum { MAIN_KIB = 4096, WORKER_KIB = 512 };
 
-/* Each block by itself, so that going beyond one is seen. */
-static lua_State *bare_state(enum orr_role role)
-{
-    (void)role;
-    return luaL_newstate();
-}
-
-void orr_state_close(lua_State *L)
-{
-    lua_close(L);
-}
-
-#else
+/* What `orrery version` takes; a state that comes to run something. */
+enum { MAIN_FIRST = 192 * 1024, WORKER_FIRST = 96 * 1024 };
 
 /* As with luaL_newstate, warn() is silent until it is told "@on". A text may
  * come in pieces. */
@@ -117,24 +108,43 @@ static int panic(lua_State *L)
     return 0; // to abort
 }
 
-/* What `orrery version` takes; a state that comes to run something. */
-static size_t first_memory(enum orr_role role)
+static lua_State *state_in(struct orr_slab *slab)
 {
-    return role == ORR_ROLE_MAIN ? 192 * 1024 : 96 * 1024;
+    lua_State *L = lua_newstate(orr_slab_alloc, slab);
+    if (!L)
+        return NULL;
+    lua_atpanic(L, panic);
+    lua_setwarnf(L, warn_not, L);
+    return L;
 }
+
+#ifdef __SANITIZE_ADDRESS__
+
+enum { FREE_ALL = true }; /* it wants to see that */
+
+/* Each block by itself, so that going beyond one is seen. */
+static lua_State *bare_state(enum orr_role role)
+{
+    (void)role;
+    return luaL_newstate();
+}
+
+void orr_state_close(lua_State *L)
+{
+    lua_close(L);
+}
+
+#else
+
+enum { FREE_ALL = false };
 
 static lua_State *bare_state(enum orr_role role)
 {
-    struct orr_slab *slab = orr_slab_new(first_memory(role));
-    if (!slab)
-        return NULL;
-    lua_State *L = lua_newstate(orr_slab_alloc, slab);
-    if (!L) {
+    struct orr_slab *slab =
+        orr_slab_new(role == ORR_ROLE_MAIN ? MAIN_FIRST : WORKER_FIRST);
+    lua_State *L = slab ? state_in(slab) : NULL;
+    if (!L)
         orr_slab_free(slab);
-        return NULL;
-    }
-    lua_atpanic(L, panic);
-    lua_setwarnf(L, warn_not, L);
     return L;
 }
 
@@ -148,24 +158,53 @@ void orr_state_close(lua_State *L)
 
 #endif
 
-/* While a state comes up it makes no garbage; so the collector first looks when
- * this much has been taken. A step of negative size is that credit. */
-static void put_off_collecting(lua_State *L, enum orr_role role)
+/* --- its end -------------------------------------------------------------- */
+
+struct last {
+    bool ends;
+    int code;
+};
+
+/* Finalisers are called last in, first out: this one is the last of all. A
+ * script's os.exit(code, true) closes the state, too, and has its own code. */
+static int end_process(lua_State *L)
 {
-    int kib = role == ORR_ROLE_MAIN ? 4096 : 512;
-    lua_gc(L, LUA_GCSTEP, -kib);
+    const struct last *last = lua_touserdata(L, 1);
+    if (last->ends)
+        exit(last->code);
+    return 0;
+}
+
+static char last_key;
+
+static void put_last(lua_State *L)
+{
+    struct last *last = lua_newuserdatauv(L, sizeof *last, 0); // last
+    *last = (struct last){0};
+    lua_createtable(L, 0, 1); // last mt
+    lua_pushcfunction(L, end_process);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2); // last
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &last_key);
+}
+
+_Noreturn void orr_state_end(lua_State *L, int code, bool closed)
+{
+    if (!FREE_ALL && closed)
+        exit(code);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &last_key) == LUA_TUSERDATA)
+        *(struct last *)lua_touserdata(L, -1) = (struct last){true, code};
+    lua_close(L);
+    exit(code);
 }
 
 /* --- what it is given ----------------------------------------------------- */
 
-lua_State *orr_state_new(enum orr_role role)
+/* All but what is of one process. */
+static void furnish(lua_State *L, enum orr_role role)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_secret);
-    lua_State *L = bare_state(role);
-    if (!L)
-        return NULL;
-    put_off_collecting(L, role);
+    if (role == ORR_ROLE_MAIN && !FREE_ALL)
+        put_last(L);
     luaL_openlibs(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE); // preload
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++) {
@@ -179,8 +218,40 @@ lua_State *orr_state_new(enum orr_role role)
     lua_setfield(L, -2, "cjson");
     lua_pop(L, 1);
     orr_embed_install(L);
-    orr_func_set_key(L, secret);
     if (role == ORR_ROLE_MAIN)
         orr_pool_set_runner(L, &orr_worker_runner);
+}
+
+void orr_state_enter(lua_State *L)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_secret);
+    orr_func_set_key(L, secret);
+}
+
+lua_State *orr_state_new(enum orr_role role)
+{
+    lua_State *L = bare_state(role);
+    if (!L)
+        return NULL;
+    lua_gc(L, LUA_GCSTEP, role == ORR_ROLE_MAIN ? -MAIN_KIB : -WORKER_KIB);
+    furnish(L, role);
+    orr_state_enter(L);
     return L;
+}
+
+lua_State *orr_state_within(struct orr_slab *slab)
+{
+    lua_State *L = state_in(slab);
+    if (L)
+        furnish(L, ORR_ROLE_MAIN);
+    return L;
+}
+
+void orr_state_rest(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT); // from here it waits until twice as much is taken
+    int now = lua_gc(L, LUA_GCCOUNT);
+    if (2 * now < MAIN_KIB)
+        lua_gc(L, LUA_GCSTEP, 2 * now - MAIN_KIB);
 }

@@ -23,6 +23,13 @@ function harness.binary()
   return path
 end
 
+--- The Lua tree that the binary was made of, as ORRERY_LUA_DIR takes it: then modules are loaded
+--- when they are required, and the binary's own loaded ones (core/host/image) are not used.
+---@return string
+function harness.lua_dir()
+  return harness.binary():match("^(.*)/[^/]*/[^/]*$") .. "/lua"
+end
+
 --- Reads a file whole; nil when it is not there.
 ---@param path string
 ---@return string?

@@ -51,6 +51,7 @@ describe("the list of workflows", function()
         workflow("", '"fine"') }, args = "list", stdout = { "fine", "!cannot" } } } })
   it("loads nothing that is known", function()
     local dir = cli.folder { [".orrery/x"] = "", ["s.lua"] = [[
+      package.loaded["orrery.model.yaml"] = nil
       require("orrery.face.main")({ [0] = "orrery", "list" })
       print(package.loaded["orrery.model.yaml"] and "loaded" or "known")]],
       ["workflows/w.yaml"] = "doc: one\nsteps:\n  - id: s\n    run: 'true'\n" }
