@@ -98,6 +98,20 @@ describe("a key has in it", function()
       again = { shell = 'rm there; "$orrery" run w -k', code = 1, stdout = { "failed     t" } } },
   })
 
+  it("what a needed step left that is no part of the run", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "p" { run = "cat src > p", inputs = { "src" }, outputs = { "p" } },
+      o.step "v" { run = "cat src", inputs = { "src" }, parse = "text" },
+      o.step "a" { run = "date +%N", inputs = {}, cache = false, parse = "text" },
+      o.step "c" { needs = "p", run = "cat p > c", inputs = {}, outputs = { "c" } },
+      o.step "d" { needs = "v", run = "cat src > d", inputs = {}, outputs = { "d" } },
+      o.step "e" { needs = "a", run = "true", inputs = {} } ]] },
+    shell = "for i in 1 2 3; do echo $i > src; $orrery run w p v a -q; $orrery run w c d e --only; cat c d; done",
+    stdout = { "1\n1\n", "2\n2\n", "3\n3\n", "what a came to is not known" },
+    again = { args = "run w", stdout = "4 up to date, 2 ran",
+      again = { args = "run w --from c", stdout = "everything up to date" } },
+  })
+
   it("the module of a gate's check", run {
     files = { ["workflows/w.lua"] = workflow [[
       o.step "s" { run = "echo hi", inputs = {}, gate = { check = "good:enough" } },

@@ -12,6 +12,7 @@ local executors = lazy("orrery.run.agents.executors")
 local exitcode = require("orrery.run.graph.exitcode")
 local history = require("orrery.run.agents.history")
 local journal = require("orrery.run.records.journal")
+local left = lazy("orrery.run.memo.left")
 local lock = require("orrery.core.lock")
 local loop = require("orrery.kernel.loop")
 local registry = require("orrery.core.registry")
@@ -75,6 +76,11 @@ function Run:module_digest(name)
   local ok = loop.try(self.require, name)
   return ok and self.box.digests[name] or nil
 end
+
+--- The digest of what a step that is no part of this run left; nil when nobody knows.
+---@param id string
+---@return string?
+function Run:left_by(id) return left.digest(self, id) end
 
 -- A workflow's dotenv files, by name.
 function Run.dotenv_files(wf)

@@ -64,13 +64,24 @@ function manifest.result_digest(r)
   return r.status or false
 end
 
-local function needs_of(run, step)
+-- Of a step that is no part of this run, what it left; what nobody knows cannot be in a key.
+local function digest_of(run, id, job)
+  local r = run.results[id]
+  if r then return manifest.result_digest(r) end
+  local digest = run:left_by(id)
+  if not digest and job.pure then
+    job.pure, job.why = false, ("what %s came to is not known"):format(id)
+  end
+  return digest or false
+end
+
+local function needs_of(run, step, job)
   local lent = services.digests(run, step)
   if #step.needs == 0 then return lent end
   local out = lent or {}
   for _, id in ipairs(step.needs) do
     if not (step.implied and step.implied[id]) and not (step.control and step.control[id]) then
-      out[id] = manifest.result_digest(run.results[id])
+      out[id] = digest_of(run, id, job)
     end
   end
   return next(out) and out or nil
@@ -154,7 +165,7 @@ function manifest.build(run, step, ctx, parts, prepared, job)
   m.names = names_of(run, step, job)
   m.tools = tools_of(run, step, prepared, job.vars, job.cwd)
   m.inputs = #job.files > 0 and inputs.facts(run, job.files) or nil
-  m.needs = needs_of(run, step)
+  m.needs = needs_of(run, step, job)
   if #job.outputs > 0 then
     local list = {}
     for i, o in ipairs(job.outputs) do
