@@ -21,10 +21,34 @@ describe("a loaded step", function()
     assert.is_nil(next(build.none))
   end)
 
-  it("has no fields for what it does not ask for", function()
-    local a = project.flow('o.step "a" { run = "x" }').by_id.a
+  local function own_fields(t)
     local n = 0
-    for _ in pairs(a) do n = n + 1 end
-    assert.is_true(n <= 16, n .. " fields: more than 16 double the table")
+    for _ in next, t do n = n + 1 end
+    return n
+  end
+
+  it("has no fields for what it does not ask for, nor for what its neighbours have", function()
+    local wf = project.flow('o.step "a" { run = "x" }, '
+      .. 'o.step "b" { run = "x", inputs = { "a" }, outputs = { "b" } }')
+    assert.is_true(own_fields(wf.by_id.a) <= 5)
+    assert.is_true(own_fields(wf.by_id.b) <= 7, "with one more while loading it doubles")
+    assert.equal(getmetatable(wf.by_id.a), getmetatable(wf.by_id.b))
+  end)
+
+  it("shares its place with those of the same line", function()
+    local wf = project.load([[local o = require("orrery")
+      local steps = {}
+      for i = 1, 3 do steps[i] = o.step("s" .. i) { run = "x" } end
+      return o.workflow { steps, o.step "other" { run = "x" } }]])
+    assert.equal(wf.by_id.s1.place, wf.by_id.s3.place)
+    assert.equal(3, wf.by_id.s3.place.line)
+    assert.equal(4, wf.by_id.other.place.line)
+  end)
+
+  it("keeps nothing that was only needed while loading", function()
+    local wf = project.flow('o.step "a" { run = "x" }, o.group "g" { o.step "b" { run = "x" } }')
+    assert.is_nil(wf.node or wf.declared or wf.by_id.a.node or wf.by_id.g.node)
+    assert.is_nil(next(wf.graph))
+    assert.is_true(wf.graph:is_before("a", "b") == false)
   end)
 end)

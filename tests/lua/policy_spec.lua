@@ -241,7 +241,7 @@ end]]
     assert.matches("'b' is not ready, it waits for 'a'", message(function(g)
       local first
       for s in g:ready() do
-        first = first or g:start(g.units[2].unit)
+        first = first or g:start(g.node.members[2].unit)
         g:start(s)
       end
     end))

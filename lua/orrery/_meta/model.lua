@@ -32,10 +32,8 @@
 ---@field warnings orrery.Message[]
 ---@field unchecked? { id: string, text: string, place: orrery.Place }[]  dialect: gates that cannot be checked
 ---@field groups orrery.Group[]           all groups, the top first; fanned steps too
----@field declared orrery.Step[]          as written: of a fanned step one member (or the step itself)
 ---@field graph orrery.Graph
 ---@field box orrery.Box                  where the file was evaluated: its functions' modules and reads
----@field node table                      internal: where fields are written
 
 ---@class orrery.Message
 ---@field place orrery.Place
@@ -105,7 +103,6 @@
 ---@field item? any                       member of a for_each: its item; of a map { key, value }
 ---@field matrix? table<string, any>      member of a matrix: its values
 ---@field member_of? string               id of the step it was fanned out from
----@field node table                      internal: where fields are written
 ---@field final? boolean                   belongs to a finally list
 ---@field condition? orrery.Node           when = o.condition: becomes a function in `when`
 ---@field reads? table[]                  artifacts it gets; with the next five, of model.agents.native

@@ -24,8 +24,8 @@ end
 ---@field places? table<string, orrery.Place>  of the fields, when the form knows them
 local Node = { __name = "orrery.node" }
 
-local function node(what, id, fields)
-  return setmetatable({ what = what, id = id, fields = fields, place = place.caller() }, Node)
+local function node(what, id, fields, last)
+  return setmetatable({ what = what, id = id, fields = fields, place = place.caller(last) }, Node)
 end
 
 -- The place of o.step "x" { … } is that of o.step "x": asking twice would cost as much as
@@ -76,6 +76,7 @@ function build.node(what, id, fields, at, places)
 end
 
 local function constructor(what)
+  local last -- the steps of a loop are all made in one line
   return function(id, fields)
     if type(id) == "number" then
       error(('an id is text: o.%s "%s" { … }'):format(what, tostring(id)), 2)
@@ -84,7 +85,9 @@ local function constructor(what)
     elseif fields ~= nil and type(fields) ~= "table" then
       error(('o.%s "%s" needs a table of fields, not a %s'):format(what, id, type(fields)), 2)
     end
-    return node(what, id, fields)
+    local made = node(what, id, fields, last)
+    last = made.place
+    return made
   end
 end
 

@@ -148,6 +148,12 @@ function fan.entries(f, items, ctx)
   return entries
 end
 
+local function copy(t)
+  local out = {}
+  for k, v in next, t do out[k] = v end
+  return out
+end
+
 --- The group and the member steps that a fanned step becomes. Members are new steps.
 ---@param step orrery.Step
 ---@param entries { label: string, item?: any, matrix?: table }[]
@@ -157,15 +163,15 @@ function fan.expand(step, entries)
     members = {}, limit = step.fan.limit, policy = step.fan.policy, needs = {}, after = {},
     finally = {}, fan = step.fan, template = step }
   for i, e in ipairs(entries) do
-    local member = {}
+    local member = setmetatable({}, getmetatable(step))
     for k, v in next, step do member[k] = v end
     member.id = ("%s[%s]"):format(step.id, e.label)
     member.item, member.matrix = e.item, e.matrix
     member.fan, member.member_of, member.group = nil, step.id, group
-    member.needs = table.move(step.needs, 1, #step.needs, 1, {})
-    member.after = table.move(step.after, 1, #step.after, 1, {})
-    member.implied = {}
-    for k, v in pairs(step.implied) do member.implied[k] = v end
+    for _, name in ipairs { "needs", "after", "implied" } do
+      local own = rawget(step, name)
+      if own then member[name] = copy(own) end
+    end
     group.members[i] = member
   end
   return group, group.members

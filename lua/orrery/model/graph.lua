@@ -129,6 +129,17 @@ function graph.new(wf, groups)
   return self
 end
 
+--- The graph of a workflow that was checked, made when it is asked something: most runs never
+--- do, and it takes memory for each step.
+---@param wf orrery.Workflow
+---@return orrery.Graph
+function graph.later(wf)
+  return setmetatable({}, { __index = function(self, name)
+    setmetatable(self, { __index = graph.new(wf, wf.groups) })
+    return self[name]
+  end })
+end
+
 local function reach(self, id)
   local item = self.by_id[id]
   if not item then return NONE end

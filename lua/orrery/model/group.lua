@@ -35,7 +35,8 @@ local function check_id(into, node)
 end
 
 local function add(into, parent, s, final)
-  s.group, s.final = parent, final or nil
+  if s.group ~= parent then s.group = parent end
+  if final then s.final = true end
   s.index = #into.steps + 1
   into.steps[s.index] = s
 end
@@ -51,7 +52,6 @@ local function entries_of(into, s)
 end
 
 local function add_fan(into, parent, s, final)
-  s.group = parent
   local entries = entries_of(into, s)
   if not entries or final then -- a finally step is one unit, which the run spreads
     into.declared[#into.declared + 1] = s
@@ -70,6 +70,7 @@ end
 
 local function add_step(into, parent, node, final)
   if not check_id(into, node) then return nil end
+  into.group = parent
   local s = step.make(node, into)
   if not s then
     if not into.by_id[node.id] then into.by_id[node.id] = { id = node.id, place = node.place,

@@ -8,13 +8,16 @@ local own = debug.getinfo(1, "S").source:match("^(.*)model[%./]place")
 --- The nearest caller outside our own modules. A tail call (`return o.workflow …`) has
 --- lost its line; then there is none, and what stands above the C call that runs a file is
 --- not asked.
+---@param last? orrery.Place what it was the last time; given back when it still is
 ---@return orrery.Place
-function place.caller()
+function place.caller(last)
   for at = 3, 30 do -- 2 is the function of ours that asks
     local info = debug.getinfo(at, "Sl")
     if not info or info.what == "C" then break end
     if info.source:sub(1, #own) ~= own then
-      return { file = (info.source:gsub("^[@=]", "")), line = info.currentline }
+      local file = info.source:gsub("^[@=]", "")
+      if last and last.line == info.currentline and last.file == file then return last end
+      return { file = file, line = info.currentline }
     end
   end
   return {}

@@ -7,6 +7,7 @@ local expr = lazy("orrery.model.expr")
 local fields = require("orrery.model.fields")
 local paths = lazy("orrery.model.paths")
 local report = require("orrery.model.report")
+local shape = require("orrery.model.shape")
 local sorted = require("orrery.kernel.sorted")
 
 local step = {}
@@ -14,6 +15,8 @@ local step = {}
 ---@class orrery.Into
 ---@field report orrery.Messages
 ---@field env orrery.EnvSpec      the workflow's
+---@field group? orrery.Group      what the steps that are made are in
+---@field shape? table             what the last step has in common with others (model.shape)
 ---@field has fun(name: string): boolean  is there a module of that name?
 
 local function sayer(into, node, name)
@@ -198,7 +201,9 @@ end
 local function add_paths(out, f, node, into)
   if f.inputs ~= nil then
     local say = sayer(into, node, "inputs")
-    out.inputs, out.input_names = paths.list(f.inputs, out.cwd, say)
+    local names
+    out.inputs, names = paths.list(f.inputs, out.cwd, say)
+    if next(names) then out.input_names = names end
     for _, spec in ipairs(out.inputs) do
       local why = paths.bad_input(spec)
       if why then say(why) end
@@ -206,7 +211,9 @@ local function add_paths(out, f, node, into)
   end
   if f.outputs ~= nil then
     local say = sayer(into, node, "outputs")
-    out.outputs, out.output_names = paths.list(f.outputs, out.cwd, say)
+    local names
+    out.outputs, names = paths.list(f.outputs, out.cwd, say)
+    if next(names) then out.output_names = names end
     for _, spec in ipairs(out.outputs) do
       local why = paths.bad_output(spec)
       if why then say(why) end
@@ -267,10 +274,7 @@ local function add_when(out, f, node, into)
 end
 
 local function add_environment(out, f, node, into)
-  if f.env == nil and f.pass_env == nil then
-    out.env = into.env
-    return
-  end
+  if f.env == nil and f.pass_env == nil then return end
   out.env = clauses.over(into.env, clauses.env(f.env, f.pass_env, sayer(into, node, "env")))
 end
 
@@ -332,13 +336,7 @@ function step.make(node, into)
   end
   local kind = kind_of(node, into, wrong)
   if not kind or f[kind] == nil then return nil end
-  -- Sixteen fields, so that the table of a plain step is made in its final size; with one more
-  -- it would be twice as large. Steps share their empty lists: build.own before adding to one.
-  local none = build.none
-  local out = { id = node.id, kind = kind, action = f[kind], place = node.place,
-    fields = node.fields, node = node, implied = none, input_names = none, outputs = none,
-    output_names = none, index = 0, group = nil, needs = none, after = none, inputs = nil,
-    env = nil }
+  local out = shape.new(node, kind, into)
   for i = 1, #RARE do
     local name = RARE[i]
     if f[name] then out[name] = f[name] end
@@ -370,9 +368,8 @@ function step.one(id, fields_given, at, wf)
   local why = step.bad_id(id)
   if why then r:error(at, why) end
   local out = step.make(build.node("step", id, fields_given, at), { report = r, env = wf.env,
-    has = function(name) return wf.box ~= nil and wf.box:has(name) end })
+    group = wf.top, has = function(name) return wf.box ~= nil and wf.box:has(name) end })
   r:settle()
-  out.group = wf.top
   return out
 end
 

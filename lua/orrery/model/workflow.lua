@@ -12,6 +12,7 @@ local group = require("orrery.model.group")
 local native = lazy("orrery.model.agents.native")
 local params = lazy("orrery.model.params")
 local sorted = require("orrery.kernel.sorted")
+local shape = require("orrery.model.shape")
 local step = require("orrery.model.step")
 
 local workflow = {}
@@ -213,6 +214,8 @@ function workflow.make(node, info, opts, box, report)
   report:settle()
   wf.warnings = report:sorted()
   wf.reads = box.reads
+  shape.settle(wf)
+  wf.graph = graph.later(wf)
   return wf
 end
 

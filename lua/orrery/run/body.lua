@@ -97,15 +97,15 @@ local function new_step(own, id, given, fields, at)
   local r = report.new(own.run.workflow.box and own.run.workflow.box.sources)
   local why = make.bad_id(given)
   if why then r:error(at, why) end
-  local step = make.make(build.node("step", id, fields, at), { report = r,
-    env = own.run.workflow.env or { set = {}, take = {}, pass = {} },
-    has = function() return true end })
+  local into = own.into
+  into.report = r
+  local step = make.make(build.node("step", id, fields, at), into)
   if step and step.kind == "call" and type(step.action) == "function" and own.run.workflow.box then
     functions.check(step.action, step.kind, own.run.workflow.box, r)
   end
   if r.failed then errors.invalid(r:sorted()) end
-  step.group = own.run.workflow.top
-  step.verbatim = step.with ~= nil
+  step.node = nil
+  if step.with then step.verbatim = true end
   return step
 end
 
@@ -348,7 +348,8 @@ function body.run(run, fn, opts)
   local node = loop.current("body").node
   local scope = new_scope(opts.prefix or "", nil)
   inside[w] = { run = run, sched = run.scheduler, scope = scope, id = node and node.id or "",
-    held = {}, lent = opts.lent,
+    held = {}, lent = opts.lent, into = { env = run.workflow.env or { set = {}, take = {},
+      pass = {} }, group = run.workflow.top, has = function() return true end },
     ctx = opts.ctx or context.new(run, { id = "" }) }
   return within(scope, run.scheduler, fn, w)
 end

@@ -466,6 +466,7 @@ function Scheduler:run_all()
   for _, node in ipairs(self.linked) do
     if node.waits == 0 and node ~= self.top then became_ready(node) end
   end
+  self.linked = nil
   for _, node in ipairs(self.transparent) do
     if node.left == 0 then
       self:finished(node, results.of_members(node))

@@ -34,29 +34,42 @@ function group.new(sched, node, parent)
     failed = 0, skipped = 0, ended = 0,
     sched = sched, node = node, parent = parent, inherits = own == nil and parent ~= nil,
     spec = own or (parent and parent.spec) or policies.DEFAULT,
-    units = {}, heaps = {}, claimed = {}, pending = 0, hungry = false,
+    heaps = {}, claimed = {}, pending = 0, hungry = false,
   }, Group)
 end
 
 ---------------------------------------------------------------------------
 -- what the scheduler tells it
 
---- Takes a unit in.
----@param node orrery.Node
-function Group:add(node)
-  self.units[#self.units + 1] = node
+--- Takes a unit in, which is one of the node's members or of those in a transparent group.
+---@param _ orrery.Node
+function Group:add(_)
   self.total, self.pending = self.total + 1, self.pending + 1
+end
+
+-- Calls fn(self, unit) for each unit, in the order they are written.
+local function each(self, fn, members)
+  for _, node in ipairs(members or self.node.members) do
+    if node.transparent then
+      each(self, fn, node.members)
+    else
+      fn(self, node)
+    end
+  end
+end
+
+local function number(self, node)
+  self.numbered = self.numbered + 1
+  self.positions[node] = self.numbered
 end
 
 local ORDERS = {
   first = function(node, self)
-    local at = self.positions
-    if not at then
-      at = {}
-      for i, one in ipairs(self.units) do at[one] = i end
-      self.positions = at
+    if not self.positions then
+      self.positions, self.numbered = {}, 0
+      each(self, number)
     end
-    return -at[node]
+    return -self.positions[node]
   end,
   last = function(_, self)
     self.arrivals = (self.arrivals or 0) + 1
@@ -166,6 +179,10 @@ function Group:overturned(node)
   self:nudge()
 end
 
+local function cancel_begun(self, node)
+  if node.state == "started" and not node.result then self.sched:cancel(node, self.closed) end
+end
+
 --- Ends the group from outside: nothing new starts, what runs is cancelled.
 ---@param why string
 function Group:close(why)
@@ -173,9 +190,7 @@ function Group:close(why)
   self.closed = why
   if self.closing then self.closing:set() end
   if self.on_close then self.on_close(why) end
-  for _, node in ipairs(self.units) do
-    if node.state == "started" and not node.result then self.sched:cancel(node, why) end
-  end
+  each(self, cancel_begun)
   if self.task then self.task:wake() end
 end
 
@@ -199,11 +214,11 @@ end
 
 function Group:stall()
   local lines = {}
-  for _, node in ipairs(self.units) do
+  each(self, function(_, node)
     if not node.result and #lines < 3 then
       lines[#lines + 1] = ("'%s' waits for %s"):format(node.id, self.sched:waits_for(node))
     end
-  end
+  end)
   self.stalled = "nothing runs and nothing can start: " .. table.concat(lines, ", ")
   self.task:wake()
 end
@@ -325,12 +340,17 @@ end
 --- Cancels a unit; without one, all that runs.
 ---@param unit? orrery.Step|orrery.Group
 function Group:cancel(unit)
-  for _, node in ipairs(unit and { own(self, unit, "cancel") } or self.units) do
-    if node.state == "started" and not node.result then
-      self.sched:cancel(node, "cancelled")
-    elseif unit and not node.result then
-      self.sched:skip(node, "stopped", self.first)
-    end
+  if not unit then
+    return each(self, function(_, node)
+      if node.state == "started" and not node.result then self.sched:cancel(node, "cancelled") end
+    end)
+  end
+  local node = own(self, unit, "cancel")
+  if node.result then return end
+  if node.state == "started" then
+    self.sched:cancel(node, "cancelled")
+  else
+    self.sched:skip(node, "stopped", self.first)
   end
 end
 
@@ -360,20 +380,16 @@ function Group:finish(value)
   return self.outcome
 end
 
--- Skips what has not started, but for steps whose condition asks to run after failures.
-local function skip_rest(self)
-  local cause = not (self.outcome and self.outcome.ok) and self.first or nil
-  for _, node in ipairs(self.units) do
-    if node.state ~= "started" and not node.result then
-      if self.closed or not node.unit.status_word then
-        self.sched:skip(node, self.approval and not self.first and "waiting" or "stopped",
-          cause)
-      elseif node.state == "passed" then
-        node.state = "ready"
-        self.pending = self.pending + 1
-        self:candidate(node)
-      end
-    end
+-- Skips a unit that has not started, unless its condition asks to run after failures.
+local function skip_rest(self, node)
+  if node.state == "started" or node.result then return end
+  if self.closed or not node.unit.status_word then
+    local cause = not (self.outcome and self.outcome.ok) and self.first or nil
+    self.sched:skip(node, self.approval and not self.first and "waiting" or "stopped", cause)
+  elseif node.state == "passed" then
+    node.state = "ready"
+    self.pending = self.pending + 1
+    self:candidate(node)
   end
 end
 
@@ -381,7 +397,7 @@ end
 --- skips the rest. The group is ok when nothing failed.
 function Group:settle()
   pass_over(self)
-  skip_rest(self)
+  each(self, skip_rest)
   for unit in self:ready({ order = "priority" }) do self:start(unit) end
   while self.running > 0 do
     self.waiting = true

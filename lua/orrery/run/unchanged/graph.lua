@@ -51,6 +51,7 @@ function graph.pack_step(step, wf)
     local empty = v == false or (type(v) == "table" and next(v) == nil)
     if not skipped[k] and not empty then t[k] = v end
   end
+  t.kind = step.kind
   t.inputs, t.outputs = specs_in(step.inputs), specs_in(step.outputs)
   if step.tools and #step.tools == 0 then t.tools = pack.array({}) end
   if step.env ~= wf.env then t.own_env = step.env end
