@@ -90,7 +90,7 @@ end
 describe("an agent workflow", function()
   it("runs to the end, and repeats nothing that is paid for", test {
     files = two(), args = "run two AGENT", stdout = { "ok         1", "a line of its log" },
-    after = function(dir)
+    stderr = "!notes.md", after = function(dir)
       assert.are.equal("1 dev 1 \n2 qa 1 \n", calls(dir))
       local verdict = json.decode(cli.read(dir .. "/gates/1.json"))
       assert.are.equal("passed", verdict.status)

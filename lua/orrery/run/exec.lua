@@ -133,12 +133,16 @@ local function warn_inputs(run, step, job)
   end
 end
 
--- Declared files that are not there; what the step edits in place may come to be.
+-- Declared files that are not there; what the step edits in place may come to be, and what it
+-- calls optional need not.
 local function warn_missing(run, step, job)
-  local made = {}
-  for _, o in ipairs(job.outputs) do made[o.path] = true end
+  local fine = {}
+  for _, o in ipairs(job.outputs) do fine[o.path] = true end
+  for _, one in ipairs(step.agent_io and step.agent_io.inputs or {}) do
+    if one.optional and one.path then fine[one.path] = true end
+  end
   for _, f in ipairs(job.manifest.inputs or {}) do
-    if f[2] == false and not made[f[1]] then
+    if f[2] == false and not fine[f[1]] then
       run.journal:emit({ ev = "message", level = "warning", place = step.place,
         text = ("%s: input '%s' does not exist"):format(step.id, f[1]) })
     end
