@@ -53,6 +53,21 @@ describe("a condition of an agent step", function()
     assert.truthy(wrong(""):find("it is empty", 1, true))
   end)
 
+  it("takes a name in the braces of a template for the name", function()
+    local p = { params = { fix = true, who = "ann" }, artifacts = { plan = { n = 2 } } }
+    assert.is_true(decide("{{fix}}", p))
+    assert.is_true(decide("{{ fix }} == true AND {{plan.n}} > 1", p))
+    assert.is_false(decide("NOT {{fix}} OR {{who}} == 'bob'", p))
+    assert.truthy(wrong("{{fix"):find("'{' is not understood", 1, true))
+  end)
+
+  it("says of a sentence what to write instead", function()
+    local _, e = pcall(condition.parse, "if lint or security issues found")
+    assert.truthy(e.hint:find("such as lint_or_security_issues_found,", 1, true))
+    _, e = pcall(condition.parse, "a == 1 b")
+    assert.is_nil(e.hint)
+  end)
+
   it("knows sizes with units", function()
     assert(fs.write_atomic(root .. "/big.md", ("x"):rep(16 * 1024)))
     local p = { params = { doc = "big.md", text = "short" } }

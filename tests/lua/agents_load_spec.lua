@@ -160,6 +160,16 @@ steps:
     assert.are.equal("out/found.md", wf.by_id["1"].outputs[2].path)
   end)
 
+  it("leaves no template over: not in prose an agent reads, nor one that is no name", function()
+    local ok, e = pcall(flow, 'steps: [ { step: 1, agent: x, description: "for {{whom}}" } ]')
+    assert.is_false(ok)
+    assert.truthy(e.message:find("param 'whom' is required (for {{whom}} of step 1)", 1, true))
+    local wf = flow('steps: [ { step: 1, agent: x, description: "{a} {{ b c }}" } ]')
+    assert.are.equal("{a} {{ b c }}", wf.by_id["1"].prompt)
+    assert.truthy(says('steps: [ { step: 1, agent: x, outputs: ["{a}.md", "x-{{b c}}.md"] } ]')
+      :find("x.yaml:1:[%d]+: error: .*{{b c}} is no template"))
+  end)
+
   it("asks for required inputs all at once", function()
     local ok, e = pcall(flow, [[
 workflow_inputs: { required: [a, b], optional: [c] }

@@ -8,7 +8,7 @@
 --              |  operand MATCHES [words] "(" word { "," word } ")"
 --   op         := == != >= <= > < =
 --   operand    := "(" condition ")" | 'text' | number[KB|MB|GB] | true | false | null
---              |  name { "." name } [ ":" name { "." name } ]
+--              |  name { "." name } [ ":" name { "." name } ] | "{{" name { "." name } "}}"
 --              |  function "(" name ")"
 --
 -- Names may hold "-"; "report.json:field" is a field of the artifact. A lone word right of an
@@ -31,8 +31,15 @@ local words = { ["or"] = "or", ["and"] = "and", ["not"] = "not", includes = "inc
   contains = "includes", matches = "matches" }
 local symbols = { ["||"] = "or", ["&&"] = "and", ["!"] = "not" }
 
-local function refuse(text, what)
-  errors.raise("condition", ("condition '%s': %s"):format(text, what))
+local function refuse(text, what, hint)
+  errors.raise("condition", ("condition '%s': %s"):format(text, what), { hint = hint })
+end
+
+-- For a sentence, which only a person can decide: the name it may have.
+local function named(text)
+  if not text:find("^[%a%s]+$") then return nil end
+  local name = text:lower():gsub("^%s*if%s+", ""):gsub("^%s+", ""):gsub("%s+$", ""):gsub("%s+", "_")
+  return ("a sentence is no condition; write a name, such as %s, and give it with -p"):format(name)
 end
 
 local function number_token(text, i)
@@ -68,16 +75,22 @@ local function next_token(text, i)
   return { kind = symbols[op] or op, value = op }, i + #op
 end
 
-local function tokens(text)
-  local list, i = {}, 1
+-- The tokens of a text up to 'stop'. A name in braces, as a template has it, is that name.
+local function tokens(text, from, stop, list)
+  local i = from
   while true do
     i = text:match("^%s*()", i)
-    if i > #text then break end
-    local from = i
-    list[#list + 1], i = next_token(text, i)
-    list[#list].from, list[#list].to = from, i - 1
+    if i > stop then return list end
+    local name, close, past = text:match("^{{%s*()[%a_][%w_%-%.]*()%s*}}()", i)
+    if name then
+      tokens(text, name, close - 1, list)
+      i = past
+    else
+      local at = i
+      list[#list + 1], i = next_token(text, i)
+      list[#list].from, list[#list].to = at, i - 1
+    end
   end
-  return list
 end
 
 ---@class orrery.agents.Parser
@@ -219,12 +232,12 @@ end
 ---@return table tree
 ---@usage condition.parse("a OR b.c > 15KB").op --> "or"
 function condition.parse(text)
-  local p = setmetatable({ text = text, list = tokens(text), at = 1 }, Parser)
+  local p = setmetatable({ text = text, list = tokens(text, 1, #text, {}), at = 1 }, Parser)
   if #p.list == 0 then refuse(text, "it is empty") end
   local tree = p:either()
   local rest = p:peek()
   if rest then
-    refuse(text, ("'%s' is left over"):format(text:sub(rest.from)))
+    refuse(text, ("'%s' is left over"):format(text:sub(rest.from)), named(text))
   end
   return tree
 end

@@ -140,7 +140,7 @@ local function read_condition(src, t)
   if not text then return src:error(t, "condition", "a condition is text") end
   local ok, tree = pcall(condition.parse, text)
   if ok then return tree end
-  src:error(t, "condition", errors.text(tree))
+  src:error(t, "condition", errors.text(tree), tree.hint)
 end
 
 local function read_retry(src, t)

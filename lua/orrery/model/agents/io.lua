@@ -19,8 +19,11 @@ io.DIR = ".orrery/runs/" .. templates.RUN .. "/artifacts"
 
 local function rendered(self, e, text, at, what)
   local out = templates.text(text, templates.over(self.values, e.vars))
-  local left = templates.leftover(out)
-  if left and not self.inspect then
+  local left, is_name = templates.leftover(out)
+  if left and not is_name then
+    self.src.report:error(at, ("%s: {{%s}} is no template"):format(what, left),
+      "a template is one name of letters, digits, _ and -")
+  elseif left and not self.inspect then
     self.src.report:error(at, ("%s: {{%s}} has no value"):format(what, left),
       ("give it: -p %s=VALUE"):format(left))
   end

@@ -94,7 +94,7 @@ end
 local function tree_of(node, report)
   local ok, tree = pcall(condition.parse, node.id)
   if ok then return tree end
-  report:error(node.place, errors.text(tree))
+  report:error(node.place, errors.text(tree), tree.hint)
 end
 
 local function is_plain(s)

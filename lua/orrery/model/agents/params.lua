@@ -68,12 +68,11 @@ local function ids(slug, into)
   add(into, "epic_id", {}, { type = "string", default = "1" })
 end
 
--- Names in templates of steps must get a value from somewhere.
+-- Names in templates of steps must get a value from somewhere, also those an agent would read.
 local function templated(src, entries, into)
-  local prose = { description = true, notes = true, on_failure = true }
   for _, e in ipairs(entries) do
     templates.each(e.t, function(name, t, key)
-      if prose[key] and t == e.t or params.built_in[name] then return end
+      if key == "on_failure" and t == e.t or params.built_in[name] then return end
       add(into, name, src:place(t, key), { type = "string", required = true,
         help = ("for {{%s}} of step %s"):format(name, e.id) })
     end)

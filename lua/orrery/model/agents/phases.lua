@@ -42,7 +42,7 @@ local function atom(self, t, key)
   if not name then return nil end
   local ok, tree = pcall(condition.parse, name)
   if ok then return tree end
-  self.src:error(t, key, errors.text(tree))
+  self.src:error(t, key, errors.text(tree), tree.hint)
 end
 
 -- What a branch does besides holding steps.

@@ -79,9 +79,13 @@ function templates.deep(v, values)
   return setmetatable(out, getmetatable(v))
 end
 
---- The first template that is left in a text.
+--- What stands in the first double braces that are left in a text.
 ---@param text string
 ---@return string?
-function templates.leftover(text) return text:match(PATTERN) end
+---@return boolean? name it is a name, and might have had a value
+function templates.leftover(text)
+  local left = text:match("{{([^{}]*)}}")
+  return left, left and left:find("^%s*[%a_][%w_%-]*%s*$") ~= nil
+end
 
 return templates
