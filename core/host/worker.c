@@ -21,6 +21,7 @@ struct worker {
     lua_State *L;
     struct orr_entries es;        /* scratch for packing */
     int begin, finish, configure; /* the recorder's, as registry references */
+    int explained;                /* of orrery.kernel.raised */
     uint64_t generation;          /* of the config the recorder has */
     struct orr_pool_result *out;
     struct orr_stop stop;
@@ -79,6 +80,10 @@ static void open_recorder(lua_State *L, struct worker *w)
     w->finish = take_method(L, "finish");
     w->configure = take_method(L, "configure");
     w->begin = take_method(L, "begin");
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "orrery.kernel.raised");
+    lua_call(L, 1, 1); // … raised
+    w->explained = take_method(L, "explained");
     lua_settop(L, 0);
 }
 
@@ -115,10 +120,26 @@ static bool is_memory_error(lua_State *L)
     return !strcmp(s, "not enough memory");
 }
 
+/* Puts in place of a value that says nothing by itself, at 1, an error value
+ * that tells what it holds. */
+static void let_speak(lua_State *L)
+{
+    const struct worker *w = worker_of(L);
+    if (!w->explained || orr_stop_wanted(&w->stop) ||
+        lua_type(L, 1) == LUA_TSTRING)
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, w->explained);
+    lua_pushvalue(L, 1);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+        lua_replace(L, 1);
+    lua_settop(L, 1);
+}
+
 /* Message handler: any error value becomes { code, message, traceback, … }. */
 static int explain(lua_State *L)
 {
     lua_settop(L, 1);
+    let_speak(L);
     lua_newtable(L); // value err
     if (lua_istable(L, 1)) {
         for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) { // … key value

@@ -63,6 +63,9 @@ describe("a hostile or broken YAML file", function()
 end)
 
 describe("a wrong workflow", function()
+  local function doubling(text)
+    return 'local o, t = require("orrery"), { "x" }\nfor _ = 1, 60 do t = { t, t } end\nreturn ' .. text
+  end
   it("with a foreign word is told ours", refuses(wf [[o.step "a" { cmd = "x" }]], 3, { "w.lua:3", "cmd", "run" }))
   it("with a misspelt field is told the field", refuses(wf [[o.step "a" { run = "x", inptus = {} }]], 3, { "w.lua:3", "inputs" }))
   it("with two steps of one id names both places",
@@ -82,6 +85,26 @@ describe("a wrong workflow", function()
   it("with a bare number of retries is told the cure", refuses(wf [[o.step "a" { run = "x", retry = 3 }]], 3, "attempts"))
   it("with params read at load is told how to write it",
     refuses(wf [[o.step "a" { run = "git tag v" .. params.version }]], 3, "w.lua:3"))
+  it("with lists without an end is told so", run { code = 3, shell = "for w in a b c d; do $orrery check $w 2>> err; "
+    .. "echo $? >> codes; done; cat err >&2; test \"$(sort -u codes)\" = 3; exit 3", after = untouched,
+    files = { ["workflows/a.lua"] = [[local o, t = require("orrery"), {} t[1] = t
+return o.workflow "a" { o.step "s" { needs = t, run = "true" }, o.step "u" { with = t, call = function() end } }]],
+      ["workflows/b.lua"] = [[local o, t = require("orrery"), {} t[1] = t
+return o.workflow "b" { o.group "g" { needs = t, o.step "s" { run = "true" } } }]],
+      ["workflows/c.lua"] = doubling [[o.workflow "c" { t }]],
+      ["workflows/d.lua"] = doubling [[o.workflow "d" { o.step "s" { for_each = { t }, run = "true" } }]] },
+    stderr = { "workflows/a.lua:2: error: needs is too much: over 4 million values, what is shared counted each time, "
+      .. "or tables 100 deep", "workflows/a.lua:2: error: with is too much",
+      "workflows/b.lua:2: error: a list contains itself, or lists are 100 deep", "!internal error",
+      "workflows/c.lua:3: error: a list comes to more than a million entries, what is shared counted each time",
+      "workflows/d.lua:3: error: for_each is too much" } })
+  it("whose fan-out doubles while it runs takes no memory for it", run { code = 1,
+    files = { ["workflows/w.lua"] = doubling [[o.workflow "w" { body = function(w)
+      w:step("a", { for_each = { t, 1 }, run = "true" }) end }]],
+      ["workflows/v.lua"] = [[local o = require("orrery")
+return o.workflow "v" { o.step "a" { for_each = function() local t = { "x" }
+  for _ = 1, 60 do t = { t, t, a = t } end return { t, t } end, run = "true", inputs = {} } }]] },
+    shell = "ulimit -v 1500000; $orrery run v && $orrery run w", stderr = "for_each is too much" })
   it("with a template inside quotes is told to remove them", refuses(wf [[
     params = { x = "1" }, o.step "a" { run = "echo '{{params.x}}'" }]], 3, "quotes"))
 end)
@@ -95,8 +118,37 @@ describe("a body", function()
   it("that reads what no result has is told so at its line", run { args = "run w", code = 1,
     files = body("return #r.members"), stderr = "workflows/w.lua:4: error: a result has no "
       .. "'members'; it has ok, status, values" })
+  local call = "call: workflows/w.lua:4: a result has no "
+  it("is told so where a function of it reads it on a worker", run { args = "run w", code = 1,
+    files = body("local f = { of = { r } } return w:call(function() return f.of[1].memberz end)"),
+    stderr = call .. "'memberz'; it has ok, status, values" })
+  it("is told so of what it hands to a function", run { args = "run w", code = 1,
+    files = body("return w:call(function(c) return c.with.r.pased end, { with = { r = r } })"),
+    stderr = call .. "'pased'; did you mean 'passed'?" })
+  it("is told so of an item", run { args = "run w", code = 1,
+    files = body('return w:step("y", { for_each = { r }, label = "z", call = function(c) return c.item.valuez end })'),
+    stderr = "workflows/w.lua:4: a result has no 'valuez'; did you mean 'value" })
+  it("gives records on that may be read on a worker", run { args = "run w --json", code = 0,
+    files = body("local g = function() return { r.ok, r.results[2].stdout, r.winner == nil } end "
+      .. "return w:call(function() return g() end).value"), stdout = { "true", '"b\\n"' } })
   it("may give its records on", run { args = "run w --json", code = 0, stdout = '"status": "ok"',
     files = body("return w:call(function(c) return { c.with.r.ok, r } end, { with = { r = r } }).value") })
+  it("that raises a table or a result says what is in it, and where", run { code = 1,
+    files = { ["workflows/w.lua"] = body("local x = 1\nerror(r)")["workflows/w.lua"],
+      ["workflows/v.lua"] = [[local o = require("orrery")
+return o.workflow "v" { policy = "settled",
+  o.step "a" { call = function() error({ a = 1, { "x\n", y = print } }) end },
+  o.step "b" { body = function() error({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, k = { { { {} } } } }) end },
+  o.step "c" { body = function() error() end },
+  o.step "d" { body = function() error({ message = "its own words", n = 1 }) end },
+  o.step "e" { when = function() error({ "when" }) end, run = "true" },
+}]] },
+    shell = "$orrery run v; $orrery run w", stderr = {
+      "a: workflows/v.lua:3: raised { { \"x\\n\", y = a function }, a = 1 }",
+      "b: workflows/v.lua:4: raised { 1, 2, 3, 4, 5, 6, 7, 8, k = { { { … } } }, 2 more }",
+      "c: workflows/v.lua:5: raised nil, which says nothing", "d: its own words",
+      "e: workflows/v.lua:7: raised { \"when\" }", "workflows/w.lua:5: error: raised { failed = {}, id = \"x\", "
+      .. "ok = true,", "!table: 0x" } })
   it("that returns itself fails, with --json or without", run { files = body("return { w }"),
     shell = "$orrery run w; a=$?; $orrery run w --json > out; b=$?; test $a$b = 11",
     stderr = "its value[1]: cannot pass a table with a metatable" })

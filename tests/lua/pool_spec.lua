@@ -113,7 +113,11 @@ describe("an error on a worker", function()
   end)
 
   it("may be anything", function()
-    assert.are.equal("nil", error_of(function() error() end).message)
+    assert.is_truthy(error_of(function() error() end).message:find("raised nil, which says nothing",
+      1, true))
+    local e = error_of(function() error({ a = { 1 } }) end)
+    assert.is_truthy(e.message:find("pool_spec.lua:%d+: raised { a = { 1 } }$"))
+    assert.are.same({ a = { 1 } }, e.value)
     assert.are.equal("7", error_of(function() error(7) end).message)
     assert.are.equal("mine", error_of(function()
       error(setmetatable({}, { __tostring = function() return "mine" end }))

@@ -13,6 +13,7 @@
 local errors = require("orrery.kernel.errors")
 local lazy = require("orrery.kernel.lazy")
 local misplaced = lazy("orrery.kernel.misplaced")
+local raised = lazy("orrery.kernel.raised")
 local signal = require("orrery.kernel.signal")
 
 local tasks = {}
@@ -35,6 +36,7 @@ local carried = setmetatable({}, { __mode = "k" })
 -- carrying
 
 local function with_traceback(err)
+  if type(err) ~= "string" and not errors.is(err) then err = raised.explained(err) end
   if type(err) ~= "table" then
     return errors.new("raised", tostring(err), { traceback = debug.traceback(nil, 2) })
   end

@@ -1,5 +1,6 @@
 -- The constructors of the language: o.step, o.group, o.workflow, o.param, o.merge. They
 -- only note what was written and where; what it means is decided by the modules beside.
+local errors = require("orrery.kernel.errors")
 local place = require("orrery.model.place")
 
 local build = {}
@@ -184,21 +185,30 @@ local function length(t)
     if k > n then n = k end
   end
   if n > 4 * count + 1000 then
-    error(("a list has an entry at %d and only %d entries"):format(n, count), 0)
+    errors.raise("list", ("a list has an entry at %d and only %d entries"):format(n, count))
   end
   return n
 end
 
-local function walk(list, visit, depth)
-  if depth > 100 then error("a list contains itself, or lists are 100 deep", 0) end
+-- As many entries as lists within lists may come to, what is shared counted each time.
+local MOST = 1000000
+
+local function walk(list, visit, depth, left)
+  if depth > 100 then errors.raise("list", "a list contains itself, or lists are 100 deep") end
   for i = 1, length(list) do
     local v = list[i]
+    left = left - 1
+    if left < 0 then
+      errors.raise("list", "a list comes to more than a million entries, what is shared counted "
+        .. "each time")
+    end
     if type(v) == "table" and getmetatable(v) ~= Node and is_list(v) then
-      walk(v, visit, depth + 1)
+      left = walk(v, visit, depth + 1, left)
     elseif v then
       visit(v)
     end
   end
+  return left
 end
 
 --- Walks a list that may nest, with holes: visit(value) for each entry but false and nil.
@@ -206,7 +216,7 @@ end
 ---@param list table
 ---@param visit fun(v: any)
 function build.flatten(list, visit)
-  walk(list, visit, 1)
+  walk(list, visit, 1, MOST)
 end
 
 return build

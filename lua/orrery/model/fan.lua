@@ -8,15 +8,17 @@ local fan = {}
 
 local MOST = 100000
 
-local function only_params(v)
+-- Tables that were looked at are in 'seen': what is shared is looked at once.
+local function only_params(v, seen)
   if type(v) == "string" then
     if not v:find("{{", 1, true) then return true end
     for _, path in ipairs(template.roots(v)) do
       if path[1] ~= "params" then return false end
     end
-  elseif type(v) == "table" then
+  elseif type(v) == "table" and not seen[v] then
+    seen[v] = true
     for _, item in next, v do
-      if not only_params(item) then return false end
+      if not only_params(item, seen) then return false end
     end
   end
   return type(v) ~= "function"
@@ -29,7 +31,8 @@ end
 function fan.static(f, values)
   local items = f.items
   if f.kind == "matrix" then items = f.matrix end
-  if not only_params(items) or not only_params(f.exclude or {}) then return nil end
+  local seen = {}
+  if not only_params(items, seen) or not only_params(f.exclude or {}, seen) then return nil end
   return template.deep(items, { params = values })
 end
 

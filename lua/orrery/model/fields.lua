@@ -171,6 +171,30 @@ function fields.fits(v, spec)
   return spec.is[type(v)] == true
 end
 
+-- What a field may come to: values, and tables within tables.
+local MOST, DEEPEST = 4000000, 100
+
+local function count(v, left, depth)
+  if depth > DEEPEST then return -1 end
+  for _, one in next, v do
+    left = left - 1
+    if type(one) == "table" then left = count(one, left, depth + 1) end
+    if left < 0 then return -1 end
+  end
+  return left
+end
+
+--- What is wrong with a value that can never be handled: tables that share parts double with
+--- each level as soon as they are written out, and one that contains itself has no end. nil
+--- when nothing is.
+---@param v any
+---@return string? text
+function fields.endless(v)
+  if type(v) ~= "table" or count(v, MOST, 1) >= 0 then return nil end
+  return ("is too much: over %d million values, what is shared counted each time, or tables "
+    .. "%d deep"):format(MOST // 1000000, DEEPEST)
+end
+
 --- The types in words: "text or a table".
 ---@param types string
 ---@return string

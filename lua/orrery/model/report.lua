@@ -17,8 +17,16 @@ function report.new(sources)
   return setmetatable({ messages = {}, sources = sources or {}, failed = false }, Report)
 end
 
+-- What is said twice in a row is said once: the same value may be met a million times.
+local function keep(self, m)
+  local last = self.messages[#self.messages]
+  if last and last.text == m.text and last.level == m.level and last.place == m.place
+    and last.hint == m.hint then return end
+  self.messages[#self.messages + 1] = m
+end
+
 local function add(self, level, at, text, hint)
-  self.messages[#self.messages + 1] = { place = at or {}, level = level, text = text, hint = hint }
+  keep(self, { place = at or {}, level = level, text = text, hint = hint })
 end
 
 --- Adds an error: what was loaded is refused.
@@ -43,7 +51,7 @@ function Report:add(m, at)
   m.place = m.place or at
   m.level = m.level or "error"
   self.failed = self.failed or m.level == "error"
-  self.messages[#self.messages + 1] = m
+  keep(self, m)
 end
 
 --- Adds what evaluating a file raised: messages, an error value, or a text whose own place

@@ -323,11 +323,20 @@ local function add_artifacts(out, f, kind, into)
   if more then into.artifactual = true end
 end
 
+-- Nothing looks into fields that never end: the step is none.
+local function is_endless(node, into)
+  local bad = {}
+  for name, v in next, node.fields do bad[name] = fields.endless(v) end
+  for name, why in sorted.pairs(bad) do sayer(into, node, name)(("%s %s"):format(name, why)) end
+  return next(bad) ~= nil
+end
+
 --- Makes the step of a node; what is wrong goes to into.report. nil when it has no kind.
 ---@param node orrery.Node
 ---@param into orrery.Into
 ---@return orrery.Step?
 function step.make(node, into)
+  if is_endless(node, into) then return nil end
   local f = node.fields
   local wrong = not all_fit(f, fields.step)
   if wrong then

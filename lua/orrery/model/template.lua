@@ -272,17 +272,22 @@ function template.render(text, ctx, how)
   return text_of(parts, ctx)
 end
 
---- Renders every string of a value, keys left alone, into a new value.
+local function deep(v, ctx, made)
+  if type(v) == "string" then return template.render(v, ctx, "value") end
+  if type(v) ~= "table" then return v end
+  if made[v] then return made[v] end
+  local out = {}
+  made[v] = out
+  for k, item in pairs(v) do out[k] = deep(item, ctx, made) end
+  return setmetatable(out, getmetatable(v))
+end
+
+--- Renders every string of a value, keys left alone, into a new value. What is shared in it is
+--- shared in the new one.
 ---@param v any
 ---@param ctx table
 ---@return any
-function template.deep(v, ctx)
-  if type(v) == "string" then return template.render(v, ctx, "value") end
-  if type(v) ~= "table" then return v end
-  local out = {}
-  for k, item in pairs(v) do out[k] = template.deep(item, ctx) end
-  return setmetatable(out, getmetatable(v))
-end
+function template.deep(v, ctx) return deep(v, ctx, {}) end
 
 local function add_word(out, word, ctx)
   if type(word) == "table" then

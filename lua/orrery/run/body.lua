@@ -24,6 +24,7 @@ local place = require("orrery.model.place")
 local policies = require("orrery.run.graph.policies")
 local report = require("orrery.model.report")
 local results = require("orrery.run.graph.results")
+local shown = require("orrery.run.graph.shown")
 
 local body = {}
 local W = {}
@@ -106,6 +107,7 @@ local function new_step(own, id, given, fields, at)
   if r.failed then errors.invalid(r:sorted()) end
   step.node = nil
   if step.with then step.verbatim = true end
+  if step.kind == "call" then step.in_body = true end
   return step
 end
 
@@ -152,7 +154,7 @@ local function call(own, scope, id, fields)
   local by_condition = result.status == "skipped" and not result.waiting
     and result.why ~= "failed"
   if not result.ok and not result.allowed and not by_condition then raise(scope, node, result) end
-  return results.shown(result)
+  return shown.record(result)
 end
 
 -- A short id from a command: its first word.
@@ -303,7 +305,7 @@ function W:parallel(name, items, fn, opts)
   if not result.ok and (opts.policy or result.waiting or result.status == "cancelled") then
     raise(scope, node, result)
   end
-  return results.shown(result)
+  return shown.record(result)
 end
 
 --- Keeps a value as an artifact of the run: text as it is, anything else as JSON.

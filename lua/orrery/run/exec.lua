@@ -20,6 +20,7 @@ local locks = lazy("orrery.run.memo.locks")
 local loop = require("orrery.kernel.loop")
 local memo = lazy("orrery.run.memo")
 local outcome = require("orrery.run.memo.outcome")
+local raised = lazy("orrery.kernel.raised")
 local recall = require("orrery.run.recall")
 local remake = lazy("orrery.run.memo.remake")
 local retry = lazy("orrery.run.graph.retry")
@@ -257,20 +258,23 @@ local function run_attempts(run, step)
   end
 end
 
+local function explained(err) return raised.explained(err) end
+
 --- Takes one step instance from "may start" to its result.
 ---@param run orrery.Run
 ---@param step orrery.Step also a member of a fan-out, with item or matrix
 ---@return orrery.Result
 function exec.step(run, step)
   if step.when ~= nil then
-    local ok, pass = pcall(conditions.pass, run, step, context.new(run, step))
+    local ok, pass = xpcall(conditions.pass, explained, run, step, context.new(run, step))
     if not ok then return failed_early(run, step, pass) end
     if not pass then
       run.journal:emit({ ev = "step_skipped", id = step.id, why = "when" })
       return { ok = false, status = "skipped", outputs = {}, seconds = 0, attempts = 0 }
     end
   end
-  local good, result = pcall(step.kind == "service" and offer or run_attempts, run, step)
+  local good, result = xpcall(step.kind == "service" and offer or run_attempts, explained, run,
+    step)
   if good then
     if result.ok then temp.release(run, step) end
     return result

@@ -3,6 +3,7 @@ local environ = require("orrery.run.keys.environ")
 local errors = require("orrery.kernel.errors")
 local func = require("orrery.core.func")
 local loop = require("orrery.kernel.loop")
+local shown = require("orrery.kernel.lazy")("orrery.run.graph.shown")
 local sorted = require("orrery.kernel.sorted")
 
 local call = {}
@@ -168,6 +169,12 @@ local function failed(e)
     traceback = type(e) == "table" and e.traceback or nil }
 end
 
+-- Where records of earlier calls are in what travels: only functions in a body have any.
+local function records_in(step, fn, ctx)
+  if not step.in_body then return nil end
+  return { fn = shown.paths(fn), with = shown.paths(ctx.with), item = shown.paths(ctx.item) }
+end
+
 --- Executes on a worker; suspends until the value is there.
 ---@param r orrery.Run
 ---@param step orrery.Step
@@ -175,8 +182,9 @@ end
 ---@param job { ctx: table, timeout?: number }
 ---@return table outcome value, stdout (what it printed), set, impure, error
 function call.execute(r, step, prepared, job)
-  local id = r.loop:submit(entry(prepared.fn), { data_of(r, step, job.ctx) },
-    job_options(r, job))
+  local data = data_of(r, step, job.ctx)
+  data.records = records_in(step, prepared.fn, job.ctx)
+  local id = r.loop:submit(entry(prepared.fn), { data }, job_options(r, job))
   local res = loop.await(id, job.timeout)
   if res == nil or res.timed_out then
     r.loop:workers():cancel(id)

@@ -4,6 +4,8 @@
 local context = require("orrery.run.graph.context")
 local errors = require("orrery.kernel.errors")
 local nearest = require("orrery.kernel.nearest")
+local place = require("orrery.model.place")
+local shown = require("orrery.run.graph.shown")
 local sorted = require("orrery.kernel.sorted")
 local views = require("orrery.kernel.views")
 
@@ -20,7 +22,9 @@ local function result_view(r, fields)
   return setmetatable({}, {
     __index = function(_, name)
       if type(name) == "string" then fields[name] = true end
-      return r[name]
+      local v = r[name]
+      if v == nil then shown.refuse(r, name, place.reader()) end
+      return v
     end,
     __newindex = read_only("a result"),
     __pairs = function()
@@ -132,7 +136,10 @@ end
 ---@return { value: any, read: { results: string[][], params: string[], env: string[],
 ---  run?: boolean, attempt?: boolean, step?: boolean } }
 function callee.call(fn, data)
-  local read = { results = {}, params = {}, env = {} }
+  local read, records = { results = {}, params = {}, env = {} }, data.records or {}
+  shown.mark(fn, records.fn)
+  shown.mark(data.with, records.with)
+  shown.mark(data.item, records.item)
   local value = views.plain(fn(ctx_view(data, read)))
   return { value = value, read = { results = pairs_of(read.results),
     params = sorted.keys(read.params), env = sorted.keys(read.env), run = read.run,

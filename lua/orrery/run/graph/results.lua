@@ -1,9 +1,7 @@
 -- Result records of steps and groups, and the rules by which others read them.
 local errors = require("orrery.kernel.errors")
-local nearest = require("orrery.kernel.lazy")("orrery.kernel.nearest")
 local hash = require("orrery.core.hash")
 local pack = require("orrery.core.pack")
-local place = require("orrery.model.place")
 
 local results = {}
 
@@ -107,42 +105,6 @@ function results.of_members(node)
   if r.status == "failed" then r.waiting = nil end
   r.seconds, r.attempts = 0, 1
   return r
-end
-
--- What a record is read for, of a step and of a group, and what else may be in it.
-local OF_STEP = { "ok", "status", "value", "exit", "stdout", "stderr", "outputs", "error" }
-local OF_GROUP = { "ok", "status", "values", "failed", "passed", "skipped", "results", "value",
-  "winner" }
-local OTHERS = { "allowed", "attempts", "cached", "cause", "cpu", "digest", "full", "id", "key",
-  "occurrence", "reason", "rss", "saved_usage", "seconds", "usage", "waiting", "why" }
-
-local readable = {}
-for _, names in ipairs({ OF_STEP, OF_GROUP, OTHERS }) do
-  for _, name in ipairs(names) do readable[name] = true end
-end
-
--- The raw fields of such a record are all there is: it travels like any value (__plain).
--- Our own modules may ask any table for any field.
-local shown_mt = { __plain = true, __index = function(r, name)
-  local at = not readable[name] and place.reader()
-  if not at then return nil end
-  local names = rawget(r, "results") and OF_GROUP or OF_STEP
-  local hint = type(name) == "string" and nearest.hint(name, names)
-  errors.raise("result", ("%s:%d: a result has no '%s'; %s"):format(at.file, at.line,
-    tostring(name), hint or "it has " .. table.concat(names, ", ")))
-end }
-
---- A record as bodies get it: reading a name that no record has is an error.
----@param result orrery.Result
----@return orrery.Result
-function results.shown(result)
-  local out = {}
-  for k, v in next, result do out[k] = v end
-  if result.results then
-    out.results = {}
-    for i, one in ipairs(result.results) do out.results[i] = results.shown(one) end
-  end
-  return setmetatable(out, shown_mt)
 end
 
 local function status_of(g, r, outcome)
