@@ -161,6 +161,20 @@ static int make_parents(int root_fd, const char *root, char *rel,
     return rc;
 }
 
+/* Are the parents there already? One look, where the kernel resolves. */
+static bool have_parents(int root_fd, char *rel)
+{
+    char *slash = strrchr(rel, '/');
+    if (!slash)
+        return true;
+    *slash = 0;
+    int fd = open_beneath(root_fd, rel, -1, "");
+    *slash = '/';
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 int orr_files_safe_parent(const char *root, const char *rel, struct orr_err *e)
 {
     int rc = 0, fd = -1;
@@ -179,7 +193,8 @@ int orr_files_safe_parent(const char *root, const char *rel, struct orr_err *e)
         rc = orr_err_errno(e, errno, "cannot open %s", root);
         goto out;
     }
-    rc = make_parents(fd, root, (char *)norm.data, e);
+    if (!have_parents(fd, (char *)norm.data))
+        rc = make_parents(fd, root, (char *)norm.data, e);
 out:
     if (fd >= 0)
         close(fd);

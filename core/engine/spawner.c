@@ -74,8 +74,11 @@ static void *work(void *arg)
         bool first = !sp->done.first;
         put(&sp->done, it);
         pthread_cond_signal(&sp->rest);
-        if (first)
-            ring(sp);
+        if (!first)
+            continue;
+        pthread_mutex_unlock(&sp->lock); // who wakes is not to wait for it
+        ring(sp);
+        pthread_mutex_lock(&sp->lock);
     }
     pthread_mutex_unlock(&sp->lock);
     return NULL;
@@ -178,8 +181,8 @@ int orr_spawner_send(struct orr_loop *loop, struct orr_errand *it)
     sp->away++;
     pthread_mutex_lock(&sp->lock);
     put(&sp->todo, it);
-    pthread_cond_signal(&sp->work);
     pthread_mutex_unlock(&sp->lock);
+    pthread_cond_signal(&sp->work);
     return 0;
 }
 

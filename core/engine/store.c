@@ -111,8 +111,44 @@ static void forget_gone(struct orr_store *s)
     }
 }
 
+/* Are the segments still those that were listed? Its directory tells, unless
+ * it was listed within the tick of its last change. */
+static bool is_listed(struct orr_store *s, uint64_t *changed)
+{
+    struct stat st;
+    *changed = UINT64_MAX;
+    if (fstat(s->segfd, &st) < 0)
+        return false;
+    *changed = (uint64_t)st.st_ctim.tv_sec * 1000000000u +
+               (uint64_t)st.st_ctim.tv_nsec;
+    return *changed == s->listed;
+}
+
+/* Scans what grew of the segments that are known. Nobody else adds to ours. */
+static int see_known(struct orr_store *s, struct orr_err *e)
+{
+    for (size_t i = 0; i < s->cat.nsegs; i++) {
+        const struct orr_seg *g = &s->cat.segs[i];
+        char name[17];
+        struct stat st;
+        if (g->gone || (s->seg.fd >= 0 && s->seg.id == g->id))
+            continue;
+        orr_segment_name(g->id, name);
+        if (fstatat(s->segfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue; // gone just now: the next look lists
+        if (orr_store_scan(s, i, (uint64_t)st.st_size, e) == ORR_ENOMEM)
+            return ORR_ENOMEM;
+    }
+    return 0;
+}
+
 int orr_store_refresh(struct orr_store *s, struct orr_err *e)
 {
+    uint64_t changed, now = orr_clock_stamp();
+    s->next_refresh = orr_clock_mono() + ORR_STORE_REFRESH_NS;
+    if (is_listed(s, &changed))
+        return see_known(s, e);
+    s->listed = 0;
     int fd = openat(s->segfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
@@ -127,7 +163,8 @@ int orr_store_refresh(struct orr_store *s, struct orr_err *e)
     closedir(dir);
     if (!rc)
         forget_gone(s);
-    s->next_refresh = orr_clock_mono() + ORR_STORE_REFRESH_NS;
+    if (!rc && changed < now)
+        s->listed = changed;
     return rc;
 }
 

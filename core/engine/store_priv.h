@@ -25,6 +25,7 @@ struct orr_store {
     struct orr_buf read;      /* the last frame or value read */
     struct orr_recall recall; /* values read more than once */
     uint64_t next_refresh;
+    uint64_t listed; /* when its directory of segments had last changed; 0 */
     uint64_t max_bytes, max_age;
     uint64_t (*wall)(void);
     bool wrote;

@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "store_help.h"
 
 enum { KEYS = 40, PROCESSES = 8, STEPS = 400, MAX_VALUE = 70000 };
@@ -260,6 +262,55 @@ static void a_lock_is_free_again_when_its_holder_is_killed(void **state)
     close(ready[1]);
 }
 
+/* Until a change from now on has a later time stamp than those before. */
+static void next_tick(void)
+{
+    uint64_t now = orr_clock_stamp();
+    while (orr_clock_stamp() == now)
+        sched_yield();
+}
+
+static void look(struct orr_store *s)
+{
+    assert_int_equal(orr_store_refresh(s, NULL), 0);
+}
+
+/* Whether a listing of the segments is still good must not be guessed: what
+ * grows, comes and goes is seen each time it is looked. */
+static void each_look_sees_what_others_added_since(void **state)
+{
+    struct orr_store *a = open_store(state), *b = open_store(state);
+    put(a, "mine", "1");
+    next_tick();
+    look(a);
+    look(a); /* by the listing of before */
+    put(b, "new segment", "2");
+    look(a);
+    assert_value(a, "new segment", "2");
+    next_tick();
+    look(a);
+    put(b, "grown segment", "3");
+    look(a);
+    assert_value(a, "grown segment", "3");
+    for (int i = 0; i < 20; i++) { /* within one tick, sooner or later */
+        char key[16];
+        struct orr_store *c = open_store(state);
+        snprintf(key, sizeof key, "k%d", i);
+        put(c, key, "4");
+        look(a);
+        assert_value(a, key, "4");
+        orr_store_close(c);
+    }
+    next_tick();
+    look(a);
+    uint64_t removed;
+    assert_int_equal(orr_store_clear(b, NULL, 0, &removed, NULL), 0);
+    look(a);
+    assert_none(a, "grown segment");
+    orr_store_close(a);
+    orr_store_close(b);
+}
+
 int main(void)
 {
 #define IN_FOLDER(f)                                                           \
@@ -268,6 +319,7 @@ int main(void)
         IN_FOLDER(many_processes_only_ever_read_what_was_put),
         IN_FOLDER(what_one_process_puts_all_others_get),
         IN_FOLDER(a_process_killed_at_any_moment_loses_nothing_it_reported),
+        IN_FOLDER(each_look_sees_what_others_added_since),
         IN_FOLDER(a_lock_is_free_again_when_its_holder_is_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

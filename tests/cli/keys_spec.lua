@@ -71,3 +71,19 @@ describe("the keys of a workflow", function()
     assert.same(first, have)
   end)
 end)
+
+describe("a program", function()
+  it("that a step puts before another on the PATH is the one that runs from there on", cli.run {
+    files = { ["workflows/w.lua"] = cli.workflow [[
+      env = { PATH = "bin:/usr/bin:/bin" },
+      o.step "before" { run = "printenv USER", parse = "text" },
+      o.step "makes" { after = "before",
+        run = "mkdir bin; printf '#!/bin/sh\necho ours\n' > bin/printenv; chmod +x bin/printenv" },
+      o.step "behind" { after = "makes", run = "printenv USER", parse = "text" } ]] },
+    args = "run w", env = { USER = "me" }, after = function(dir)
+      local j = runs.last(dir)
+      assert.equal("me", j.steps.before.value)
+      assert.equal("ours", j.steps.behind.value)
+    end,
+  })
+end)

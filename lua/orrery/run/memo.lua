@@ -190,16 +190,16 @@ end
 
 -- One collected output as a fact: { path, digest, mode } or { path, link }; when it was last
 -- changed goes with it, but into no record.
-local function fact_of(run, path)
+local function fact_of(run, path, st)
   local full = run.root .. "/" .. path
-  local st = fs.lstat(full)
+  st = st or fs.lstat(full)
   if not st then return nil end
   if st.type == "link" then
     return { path = path, link = fs.readlink(full), mode = 511, ctime = st.ctime }
   end
   if st.type ~= "file" then return nil end
   local d = run.index:digest(full)
-  return d and { path = path, digest = d, mode = st.mode, ctime = st.ctime }
+  return d and { path = path, digest = d, mode = st.mode, ctime = st.ctime, size = st.size }
 end
 
 -- Does one of these files fit an output that is a glob, and none of those that exclude?
@@ -222,11 +222,11 @@ end
 ---@return string[] missing declared outputs that are not there
 function memo.collect(run, step, specs)
   local seen, facts, missing = {}, {}, {}
-  local function add(path)
+  local function add(path, st)
     local owner = inputs.owner(run, path)
     if seen[path] or (owner and owner ~= step.id) then return false end
     seen[path] = true
-    local f = fact_of(run, path)
+    local f = fact_of(run, path, st)
     if f then facts[#facts + 1] = f end
     return f ~= nil
   end
@@ -244,7 +244,7 @@ function memo.collect(run, step, specs)
     elseif not st and not spec.optional then
       missing[#missing + 1] = spec.path
     elseif st then
-      add(spec.path)
+      add(spec.path, st)
     end
   end
   if #patterns > 0 then
@@ -287,23 +287,41 @@ function memo.stand(run, paths, digest)
   return memo.outputs_digest(run, facts) == digest
 end
 
-local function contains_root(run, out)
-  if not out.digest then return false end
-  local st = fs.stat(run.root .. "/" .. out.path)
-  if not st or st.size > 4 * 1024 * 1024 then return false end
-  local text = fs.read(run.root .. "/" .. out.path)
+-- The bytes of an output, if they are few: small files are read once.
+local function text_of(run, out, most)
+  if not out.digest or not out.size or out.size > most then return nil end
+  return fs.read(run.root .. "/" .. out.path)
+end
+
+local function contains_root(run, out, text)
+  text = text or text_of(run, out, 4 * 1024 * 1024)
   return text ~= nil and text:find(run.root, 1, true) ~= nil
 end
 
-local function put_outputs(run, outputs)
-  for _, out in ipairs(outputs) do
-    if out.digest and not run.store:has_blob(out.digest) then
-      local d, why = run.store:put_file(run.root .. "/" .. out.path)
-      if not d then return nil, why end
-      if d ~= out.digest then
-        return nil, { code = "ECHANGED", message = out.path .. " changed while it was stored" }
-      end
+local function put_output(run, out, text)
+  local d, why
+  if text then
+    d, why = run.store:put_blob(text)
+  elseif not out.digest or run.store:has_blob(out.digest) then
+    return true
+  else
+    d, why = run.store:put_file(run.root .. "/" .. out.path)
+  end
+  if d and d ~= out.digest then
+    why = { code = "ECHANGED", message = out.path .. " changed while it was stored" }
+  end
+  return d == out.digest, why
+end
+
+-- Stores the bytes of outputs; a record of files that name this root is for it alone.
+local function put_outputs(run, record, stores)
+  for _, out in ipairs(record.outputs) do
+    local text = text_of(run, out, INLINE)
+    if stores then
+      local ok, why = put_output(run, out, text)
+      if not ok then return nil, why end
     end
+    if not record.root and contains_root(run, out, text) then record.root = run.root end
   end
   return true
 end
@@ -339,16 +357,8 @@ end
 function memo.store(run, step, base, set, record, opts)
   local store = run.store
   record.step, record.workflow = step.id, run.workflow.name -- for those who look
-  if opts.store ~= false then
-    local ok, why = put_outputs(run, record.outputs)
-    if not ok then return nil, why end
-  end
-  for _, out in ipairs(record.outputs) do
-    if contains_root(run, out) then
-      record.root = run.root
-      break
-    end
-  end
+  local put, bad = put_outputs(run, record, opts.store ~= false)
+  if not put then return nil, bad end
   record.outputs = artifacts.for_record(run, record.outputs)
   put_text(run, record, "stdout")
   put_text(run, record, "stderr")

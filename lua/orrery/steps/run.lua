@@ -122,7 +122,7 @@ end
 function run.execute(r, step, prepared, job)
   local live = r.live and not step.tty
   local event, why = loop.child({
-    argv = prepared.argv, env = job.env, cwd = job.cwd, timeout = job.timeout,
+    argv = prepared.argv, file = prepared.file, env = job.env, cwd = job.cwd, timeout = job.timeout,
     stdin = step.tty and "inherit" or job.stdin, tty = step.tty or nil,
     output = step.tty and "inherit" or "capture", live = live or nil,
     tag = ("%s/%s/%d"):format(r.id, step.id, job.attempt),

@@ -24,17 +24,28 @@ end
 
 local function inside(run, path) return path:sub(1, #run.root + 1) == run.root .. "/" end
 
--- The digest of a program as the step would find it; remembered for the run, but for those
--- that a step of it may make.
-local function tool_digest(run, name, path, cwd)
-  local known = branch(run, "tool_digests")
+-- May a step put a program where this one would be looked for first?
+local function may_come(run, path)
+  for dir in (path or ""):gmatch("[^:]*") do
+    if dir:sub(1, 1) ~= "/" or inside(run, dir .. "/") then return true end
+  end
+  return false
+end
+
+-- The digest of a program as the step would find it, and where, if that is remembered: for
+-- the run, but for those that a step of it may make.
+local function tool_of(run, name, path, cwd)
+  local known = branch(run, "tools_found")
   known = branch(known, name:find("/", 1, true) and cwd or path or "")
-  if known[name] then return known[name] end
+  local tool = known[name]
+  if tool then return tool.digest, tool.found end
   local found = proc.which(name, path, cwd)
   local real = found and fs.realpath(found)
   local digest = real and run.index:digest(real) or false
   if run.consulted then run.consulted:tool(name, path, cwd, found, digest) end
-  if digest and not inside(run, found) and not inside(run, real) then known[name] = digest end
+  if digest and not inside(run, found) and not inside(run, real) then
+    known[name] = { digest = digest, found = not may_come(run, path) and found or nil }
+  end
   return digest
 end
 
@@ -42,10 +53,10 @@ local function tools_of(run, step, prepared, vars, cwd)
   if step.tools and #step.tools == 0 then return nil end
   local out = {}
   if prepared.program then
-    out[prepared.program] = tool_digest(run, prepared.program, vars.PATH, cwd)
+    out[prepared.program], prepared.file = tool_of(run, prepared.program, vars.PATH, cwd)
   end
   for _, name in ipairs(step.tools or {}) do
-    out[name] = tool_digest(run, name, vars.PATH, cwd)
+    out[name] = tool_of(run, name, vars.PATH, cwd)
   end
   return next(out) and out or nil
 end
