@@ -23,8 +23,12 @@ local function fail(format, ...) error({ property = format:format(...) }, 0) end
 local function run_op()
   local op = { "run", jobs = pick({ 1, 1, 4 }), no_plan = chance(4) or nil,
     again = chance(2) or nil, plan = chance(6) or nil }
-  if chance(12) then
+  if chance(10) then
     op.flag = pick({ "--force", "--cache=off", "--cache=ro", "--cache=wo", "--json" })
+  elseif chance(12) then
+    op.force = math.random(6)
+  elseif chance(12) then
+    op.target = math.random(6)
   end
   return op
 end
@@ -39,7 +43,7 @@ local function disturbance(g)
 end
 
 local function happening(g)
-  local n = math.random(20)
+  local n = math.random(22)
   if n <= 3 then return disturbance(g) end
   if n == 4 then
     return { "kill", pick(g.steps).id, pick({ "start", "read", "end" }),
@@ -48,6 +52,7 @@ local function happening(g)
   if n == 5 then return { "two" } end
   if n == 6 then return { "beside", pick({ "clear", "prune" }) } end
   if n == 7 then return { "worktree" } end
+  if n == 8 then return { "only", math.random(6) } end
 end
 
 --- The case of a seed, as plain data.
@@ -95,9 +100,10 @@ end
 
 local function strays(w, want)
   local out = {}
-  for dir in pairs(want.dirs) do
-    for path, f in pairs(worlds.walk(w.dir .. "/" .. dir, dir .. "/", {})) do
-      if not want.made[path] then out[path] = f end
+  for prefix in pairs(want.dirs) do
+    local dir = prefix:match("^(.*/)")
+    for path, f in pairs(worlds.walk(w.dir .. "/" .. dir:sub(1, -2), dir, {})) do
+      if path:sub(1, #prefix) == prefix and not want.made[path] then out[path] = f end
     end
   end
   return out
@@ -131,16 +137,19 @@ end
 -- Steps among whose outputs something is that people put there: they are not remembered.
 local function guests(w, want)
   local out = {}
-  for dir, id in pairs(want.dirs) do
+  for prefix, id in pairs(want.dirs) do
     for path in pairs(w.by_hand) do
-      if path:sub(1, #dir + 1) == dir .. "/" and is_by_hand(w, path) then out[id] = true end
+      if path:sub(1, #prefix) == prefix and is_by_hand(w, path) then out[id] = true end
     end
   end
   return out
 end
 
 -- May a step run although it ran before under the same circumstances?
-local function always(step) return step.cache == false or step.id == "up" end
+local function always(step) return step.cache == false or step.id == "up" or step.ttl == "1ms" end
+
+-- The n-th step, of those there are.
+local function step_of(w, n) return w.g.steps[n % #w.g.steps + 1] end
 
 -- Every journal is whole; returns what was executed, by id, and of what it was said that its
 -- result is not remembered, for an input changed while it ran.
@@ -162,11 +171,22 @@ end
 
 local function check_work(w, want, ran, unkept, op)
   local remembers = not op.flag or op.flag == "--json"
+  local forced = op.force and step_of(w, op.force).id
   local hosts = guests(w, want)
+  -- What lies in a directory is the step's from its next run on, and then removed: a new result.
+  local settled = not w.lost and not w.hosted and next(hosts) == nil
+  w.hosted = next(hosts) ~= nil
   for id, unit in pairs(want.units) do
     local known = unit.sig and w.seen[unit.sig] and not hosts[unit.step.id]
-    if ran[id] and known and remembers and not always(unit.step) and not w.lost then
+    local own = unit.step.id == forced and not id:find("/", 1, true)
+    if own and not ran[id] and (unit.status == "ok" or unit.status == "failed") then
+      fail("%s did not run although it was forced", id)
+    end
+    if ran[id] and known and remembers and not own and not always(unit.step) and settled then
       fail("%s ran again without a reason (%s)", id, ran[id])
+    end
+    if unit.step.ttl == "1ms" and unit.status == "ok" and not ran[id] and not op.flag then
+      fail("%s did not run although its result has expired", id)
     end
     if ran[id] and unit.status == "skipped" then fail("%s should not run: its when", id) end
   end
@@ -178,8 +198,7 @@ local function check_work(w, want, ran, unkept, op)
   end
 end
 
--- After a run that made everything, Orrery knows again what its steps left; what it could not
--- know then is like what people wrote.
+-- After a run that made everything, and left nothing else, Orrery knows again what is its own.
 local function found_again(w, want)
   for path, f in pairs(want.made) do
     if not same(worlds.file_at(w.dir .. "/" .. path), f) then return end
@@ -187,33 +206,72 @@ local function found_again(w, want)
   for _, unit in pairs(want.units) do
     if unit.status ~= "ok" then return end
   end
-  for path, f in pairs(strays(w, want)) do w.by_hand[path] = f.text end
+  for path in pairs(worlds.walk(w.dir .. "/out", "out/", {})) do
+    if not want.made[path] and not path:find("/deps$") then return end
+  end
   w.lost = false
 end
 
-local function flags_of(op)
+local function flags_of(w, op)
   local out = { "run", "w", "-k", "-j" .. (op.jobs or 1) }
   if op.flag then out[#out + 1] = op.flag end
+  if op.force then out[#out + 1] = "--force=" .. step_of(w, op.force).id end
+  if op.target and w.g.form ~= "body" then table.insert(out, 3, step_of(w, op.target).id) end
+  if op.only then out[#out + 1] = "--only" end
   return out
+end
+
+-- A step with all that it needs, by id.
+local function with_needs(g, id, into)
+  into[id] = true
+  for _, step in ipairs(g.steps) do
+    for _, up in ipairs(step.id == id and text.blockers(step) or {}) do
+      if not into[up] then with_needs(g, up, into) end
+    end
+  end
+  return into
+end
+
+-- What is left of a telling when only some steps are run.
+local function part_of(want, chosen)
+  local out = { made = {}, dirs = {}, units = {} }
+  for path, f in pairs(want.made) do out.made[path] = chosen[f.step] and f end
+  for prefix, id in pairs(want.dirs) do out.dirs[prefix] = chosen[id] and id end
+  for id, unit in pairs(want.units) do
+    if chosen[unit.step.id] then
+      out.units[id] = unit
+      out.failed = out.failed or unit.status == "failed"
+      out.refused = out.refused or unit.refused
+    end
+  end
+  return out
+end
+
+-- What this run is to make of all.
+local function asked(w, op)
+  local want = tell(w)
+  if not op.target or w.g.form == "body" then return want end
+  local id = step_of(w, op.target).id
+  return part_of(want, op.only and { [id] = true } or with_needs(w.g, id, {}))
 end
 
 local function told(r) return ("exit %d\n%s%s"):format(r.code, r.stdout, r.stderr) end
 
 local function check_code(r, want)
-  local code = want.failed and 1 or 0
+  local code = want.refused and 4 or want.failed and 1 or 0
   if r.code ~= code then fail("exit code %d, expected %d\n%s", r.code, code, told(r)) end
 end
 
 local function checked(w, op)
   local env = { ORRERY_NO_PLAN = op.no_plan and "1" or false }
-  local r = w:exec(w:words(flags_of(op)), env)
+  local r = w:exec(w:words(flags_of(w, op)), env)
   w.said = told(r)
-  local want = tell(w)
+  local want = asked(w, op)
   check_code(r, want)
   check_outputs(w, want)
   local ran, unkept = executed(w)
   check_work(w, want, ran, unkept, op)
-  if w.lost then found_again(w, want) end
+  if w.lost and not op.target then found_again(w, want) end
   return ran, want
 end
 
@@ -240,10 +298,33 @@ end
 local play = {}
 
 function play.run(w, op)
-  local verdicts = op.plan and not op.flag and plan_of(w)
+  local verdicts = op.plan and not (op.flag or op.force or op.target) and plan_of(w)
   local ran, want = checked(w, op)
   if verdicts then check_plan(verdicts, ran, want) end
   if op.again then checked(w, { jobs = op.jobs }) end
+end
+
+-- May this step be run by itself: all it takes from others lies on the disk?
+local function stands_alone(w, step)
+  for _, r in ipairs(step.reads) do
+    if r[1] == "val" then return false end
+  end
+  for _, id in ipairs(text.blockers(step)) do
+    for _, up in ipairs(w.g.steps) do
+      if up.id == id and (up.temp or up.when) then return false end
+    end
+  end
+  return not (step.fan and step.fan.from)
+end
+
+-- A step alone, changed after all was made.
+function play.only(w, op)
+  local step = step_of(w, op[2])
+  if w.g.form == "body" or w.lost or not stands_alone(w, step) then return end
+  local _, want = checked(w, {})
+  if want.failed then return end
+  edits.retag(w, op[2])
+  checked(w, { target = op[2], only = true })
 end
 
 -- Nothing is left running, whoever was killed.
@@ -260,14 +341,14 @@ function play.disturb(w, op)
   local a = op[5]
   local b = op[4] == "rename" and w.dir .. "/" .. op[6] or op[6]
   local what = table.concat({ op[2], op[3], op[4], w.dir .. "/" .. a, b }, "|")
-  w.said = told(w:exec(w:words(flags_of(op)), { MIX_DO = what }))
+  w.said = told(w:exec(w:words(flags_of(w, op)), { MIX_DO = what }))
   executed(w)
 end
 
 function play.kill(w, op)
   local what = table.concat({ op[2], op[3], "kill", op[4], "" }, "|")
   w.lost = true
-  w.said = told(w:exec(w:words(flags_of(op)), { MIX_DO = what }))
+  w.said = told(w:exec(w:words(flags_of(w, op)), { MIX_DO = what }))
   all_gone(w, 10)
   for _, id in ipairs(fs.list(w.dir .. "/.orrery/runs") or {}) do w.runs[id] = true end
 end
@@ -299,8 +380,10 @@ end
 -- The same sources somewhere else, sharing the cache.
 function play.worktree(w)
   local other = worlds.new(w.g, w.place, "/other")
-  fs.remove_tree(other.dir .. "/src")
-  w:exec({ "cp", "-R", w.dir .. "/src", other.dir .. "/src" })
+  for _, dir in ipairs({ "src", "bin" }) do
+    fs.remove_tree(other.dir .. "/" .. dir)
+    w:exec({ "cp", "-R", w.dir .. "/" .. dir, other.dir .. "/" .. dir })
+  end
   if fs.stat(w.dir .. "/.env") then w:exec({ "cp", w.dir .. "/.env", other.dir .. "/.env" }) end
   other.env, other.params, other.pruned = w.env, w.params, w.pruned
   other.lost = w.lost -- what ran into leftovers is in the cache as it came out
@@ -354,7 +437,7 @@ end
 local function words(op)
   local out = {}
   for i, v in ipairs(op) do out[i] = type(v) == "string" and ("%q"):format(v) or tostring(v) end
-  for _, k in ipairs({ "jobs", "flag", "no_plan", "again", "plan" }) do
+  for _, k in ipairs({ "jobs", "flag", "force", "target", "no_plan", "again", "plan" }) do
     if op[k] then out[#out + 1] = ("%s=%s"):format(k, tostring(op[k])) end
   end
   return (table.concat(out, " "):gsub("\\\n", "\\n"))

@@ -20,6 +20,12 @@ function edits.write(w, path, bytes)
   world.spit(at(w, path), bytes)
 end
 
+-- A program, which always can be executed.
+function edits.tool(w, path, bytes)
+  edits.write(w, path, bytes)
+  fs.chmod(at(w, path), 493)
+end
+
 function edits.delete(w, path) fs.remove(at(w, path)) end
 
 function edits.rename(w, from, to) fs.rename(at(w, from), at(w, to)) end
@@ -186,6 +192,7 @@ end
 -- Does any step speak of this one?
 local function is_read(w, id)
   for _, step in ipairs(steps_of(w)) do
+    if step.fan and step.fan.from == id then return true end
     for _, r in ipairs(step.reads) do
       if r[1] == "val" and r[2] == id or r[2] and r[2]:find("^out/" .. id .. "/") then return true end
     end
@@ -212,6 +219,16 @@ function edits.undrop(w)
   table.insert(steps_of(w), w.dropped)
   w.dropped = nil
   w:write_workflow()
+end
+
+-- The gate takes others.
+function edits.regate(w, n)
+  local steps = steps_of(w)
+  local step = steps[n % #steps + 1]
+  if step.gate then
+    step.gate = step.gate == "0-3" and "8-b" or "0-3"
+    w:write_workflow()
+  end
 end
 
 -- The declaration of an output goes, the file stays.
@@ -251,6 +268,10 @@ local AIM = {
     return path and graph.pick({ { "write", path, graph.words() }, { "delete", path } })
   end,
   ["in"] = function(path)
+    if path:sub(1, 4) == "bin/" then
+      return graph.pick({ { "tool", path, graph.pick({ "#!1\n", "#!2\n" }) }, { "tool", path, "#!2\n" },
+        { "sneak", path, graph.pick({ "x", "y" }) }, { "swap", path, "#!3\n" }, { "delete", path } })
+    end
     if path:sub(1, 4) ~= "src/" then return nil end
     return graph.pick({ { "write", path, graph.words() }, { "chmod", path }, { "delete", path },
       { "sneak", path, graph.pick({ "x", "y" }) }, { "swap", path, graph.words() },
@@ -288,6 +309,7 @@ function edits.random()
     { "spoil", n }, { "unmake", n }, { "unmake_all" }, { "chmod_output", n }, { "sneak_output", n },
     { "stamp_output", n, pick({ "-3600", "0", "3600" }) },
     { "retag", n }, { "retag", n }, { "reorder" }, { "drop", n }, { "undrop" }, { "exec_form", n },
+    { "regate", n },
     { "undeclare", n },
   }
   if chance(6) then

@@ -4,8 +4,10 @@
 --   graph = { form, params, dotenv, sources = { path → { text, exec?, link? } }, steps, inner }
 --   step  = { id, kind = "run"|"call", shape, reads = { { word, … } }, writes = { { word, path } },
 --             parse?, normalize?, needs?, after?, cwd?, temp?, cache?, ttl?, when?, fan?, group?,
---             fail?, extra? }
--- A read is hidden = STEP when it is declared by needs = STEP alone.
+--             fail?, extra?, gate? }
+-- A read is hidden = STEP when it is declared by needs = STEP alone, and tool = NAME when that
+-- is declared by tools. A fan is matrix or for_each over values, "two" over two lists, or
+-- "late" over the lines of the step `from`. A gate refuses values that begin with certain digits.
 -- A word is one of mix.c; also { "param", NAME }, { "val", STEP }, { "item" }, and for
 -- functions { "names", DIR } and { "glob", PATTERN }.
 local graph = {}
@@ -44,6 +46,7 @@ local function sources()
     if i <= #NAMES + #DEEP then out[path] = { text = graph.words(), exec = chance(8) or nil } end
   end
   if chance(3) then out["src/" .. pick(NAMES)] = { link = pick({ "a", "b", "sub/1", "gone" }) } end
+  for _, name in ipairs({ "tool", "knife" }) do out["bin/" .. name] = { text = "#!1\n", exec = true } end
   if chance(3) then out[".env"] = { text = "V3=one\n" } end
   return out
 end
@@ -56,11 +59,16 @@ local function read_made(known, kind)
   local hidden = chance(3) and one.step or nil
   if one.word == "link" then return { "rl", one.path, hidden = hidden } end
   if one.word == "mout" then return { "in", one.path, hidden = hidden } end
+  if one.word == "gout" then return { "pre", one.path, hidden = hidden } end
   if one.word == "dirout" then return { "tree", one.path .. ":" } end
   return { "in", one.path }
 end
 
 local function read_source(kind)
+  if kind == "run" and chance(9) then
+    local name = pick({ "tool", "tool", "knife" })
+    return { "in", "bin/" .. name, tool = name }
+  end
   local n = math.random(kind == "call" and 9 or 10)
   if n <= 4 then return { "in", "src/" .. pick(NAMES) } end
   if n == 5 then return { "in", pick({ "src/sub/1", "src/nothing" }) } end
@@ -100,6 +108,8 @@ local function writes_of(id, step)
       out[i] = { "link", path }
     elseif n == 2 then
       out[i] = { "dirout", path .. ".d" }
+    elseif n == 3 then
+      out[i] = { "gout", path .. "-" }
     else
       out[i] = { pick(FILES), path }
     end
@@ -108,14 +118,26 @@ local function writes_of(id, step)
   return out
 end
 
-local function fanned(step)
-  local values = {}
+-- The lists whose lines a late fan may be over.
+local function lists(known)
+  local out = {}
+  for _, one in ipairs(known) do
+    if one.word == "val" and one.parse == "lines" then out[#out + 1] = one.step end
+  end
+  return out
+end
+
+local function fanned(step, known)
+  local values, from = {}, lists(known)
   for i, v in ipairs({ "k1", "k2", "k3" }) do
     if i == 1 or chance(2) then values[#values + 1] = v end
   end
-  step.fan = { kind = pick({ "matrix", "for_each" }), values = values }
+  step.fan = { kind = pick({ "matrix", "for_each", "two" }), values = values }
+  if #from > 0 and chance(2) then step.fan = { kind = "late", from = pick(from) } end
   table.insert(step.reads, 2, { "item" })
-  for _, w in ipairs(step.writes) do w[2] = w[2] .. "-{{item}}" end
+  for _, w in ipairs(step.writes) do
+    w[2] = w[2] .. (w[1] == "gout" and "{{item}}-" or "-{{item}}")
+  end
 end
 
 local function conditions(step)
@@ -127,7 +149,7 @@ local function conditions(step)
   end
 end
 
-local function run_step(id, known)
+local function run_step(id, known, all)
   local s = { id = id, kind = "run", reads = reads_of(known, "run") }
   s.shape = pick({ "argv", "argv", "plain", "sh", "bash" })
   s.writes = writes_of(id, s)
@@ -139,9 +161,12 @@ local function run_step(id, known)
   if #known > 0 and chance(6) then s.needs = { pick(known).step } end
   if #known > 0 and chance(8) then s.after = { pick(known).step } end
   if chance(8) then s.cwd = "src/sub" end
-  if chance(14) then s.cache = false elseif chance(14) then s.ttl = "1h" end
+  if chance(14) then s.cache = false elseif chance(10) then s.ttl = pick({ "1h", "1ms" }) end
   if chance(6) then s.extra = pick({ "src/a", "src/*.c", "src/sub/" }) end
-  if #s.writes > 0 and not reads_any(s, "inc") and chance(6) then fanned(s) end
+  if s.parse == "text" and chance(5) then s.gate = pick({ "0-3", "8-b" }) end
+  if #s.writes > 0 and not reads_any(s, "inc") and chance(#lists(all) > 0 and 3 or 6) then
+    fanned(s, all)
+  end
   if not s.fan and #s.writes == 1 and s.writes[1][1] == "out" and not s.parse and chance(8) then
     s.temp = true
   end
@@ -196,7 +221,7 @@ function graph.step(id, known)
   if chance(4) then
     s = call_step(id, fit(known, "call"))
   else
-    s = run_step(id, fit(known, "run"))
+    s = run_step(id, fit(known, "run"), known)
   end
   publish(s, known)
   return s
@@ -209,6 +234,11 @@ local function grouped(steps)
   for i = from, math.min(#steps, from + math.random(2)) do
     if not steps[i].fan then steps[i].group = "g" end
   end
+end
+
+-- In bodies, and of workflows inside others, other exit codes tell of a refusal.
+local function without_gates(steps)
+  for _, s in ipairs(steps) do s.gate = nil end
 end
 
 --- A random graph; math.random decides.
@@ -226,7 +256,9 @@ function graph.new()
   if g.form ~= "body" then grouped(g.steps) end
   if g.form ~= "body" and chance(5) then
     g.inner = { graph.step("i1", {}), graph.step("i2", {}) }
+    without_gates(g.inner)
   end
+  if g.form == "body" then without_gates(g.steps) end
   return g
 end
 

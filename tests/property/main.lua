@@ -1,20 +1,20 @@
--- Plays cases: orrery lua tests/property/main.lua FROM COUNT [all]
+-- Plays cases: orrery lua tests/property/main.lua FROM COUNT [all|first]
 --
 -- Prints "N cases, N runs" and ends 0, or at the first failing case its seed, the smallest
--- case found that fails, and why, and ends 1; `all` goes on after a failure and makes
--- nothing smaller. ORRERY is the binary under test.
+-- case found that fails, and why, and ends 1; `all` goes on after a failure, `first` does not,
+-- and neither makes it smaller. ORRERY is the binary under test.
 local case = require("tests.property.case")
 local fs = require("orrery.core.fs")
 local shrink = require("tests.property.shrink")
 local sys = require("orrery.core.sys")
 
-local from, count, all = tonumber(arg[1]), tonumber(arg[2]), arg[3] == "all"
+local from, count, how = tonumber(arg[1]), tonumber(arg[2]), arg[3]
 local orrery = assert(fs.realpath(os.getenv("ORRERY") or "build/orrery"))
 local made = 0
 
--- In memory, where there is such a place: that halves the price. Each fourth on a disk.
+-- In memory, where there is such a place: that halves the price. Few on a disk.
 local function folder()
-  local shm = made % 4 > 0 and fs.stat("/dev/shm")
+  local shm = made % 16 > 0 and fs.stat("/dev/shm")
   return os.getenv("TMPDIR") or (shm and fs.access("/dev/shm", "write") and "/dev/shm") or "/tmp"
 end
 
@@ -41,7 +41,8 @@ for seed = from, from + count - 1 do
   if why then
     failed = failed + 1
     print(("ORRERY_PROPERTY_SEED=%d fails at operation %d: %s"):format(seed, at, why))
-    if not all then
+    if how == "first" then os.exit(1) end
+    if how ~= "all" then
       local small, still = shrink.down(c, fails)
       print(("--- made smaller:\n%s\n%s"):format(case.transcript(small), still or
         "(it does not fail each time; the whole case:)\n" .. case.transcript(c)))

@@ -4,9 +4,10 @@
  * each file must hold (tests/property/model.lua does the same sums).
  *
  *   mix name=ID WORD...     words are done in order:
- *     tag=T   in=FILE   tree=DIR:SUFFIX   inc=FILE   env=NAME   rl=LINK
- *     out=FILE  xout=FILE  mout=FILE  cut=FILE  big=FILE  link=FILE  dirout=DIR
- *     upper=FILE   dep=FILE   say   json   lines   fail=N
+ *     tag=T   in=FILE   tree=DIR:SUFFIX   pre=PREFIX   inc=FILE   env=NAME
+ *     rl=LINK   out=FILE  xout=FILE  mout=FILE  cut=FILE  big=FILE  link=FILE
+ *     dirout=DIR   gout=PREFIX   upper=FILE   dep=FILE   say   json   lines
+ *     fail=N
  *
  * MIX_DO="ID|PHASE|VERB|A|B" makes the step ID disturb the run while it is at
  * PHASE (start, read, end): write A with B, remove A, rename A to B, or kill
@@ -150,6 +151,24 @@ static void read_tree(struct mix *m, const char *dir, const char *below,
     }
 }
 
+/* The files of a directory whose names begin so. */
+static void read_prefix(struct mix *m, const char *prefix)
+{
+    char *names[MAX], path[ROOM];
+    const char *base = strrchr(prefix, '/') + 1;
+    int len = (int)(base - prefix);
+    snprintf(path, sizeof path, "%.*s", len, prefix);
+    int n = names_in(path, names);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%.*s%s", len, prefix, names[i]);
+        if (!strncmp(names[i], base, strlen(base))) {
+            text(m, 'p', names[i]);
+            free(read_in(m, path));
+        }
+        free(names[i]);
+    }
+}
+
 /* Files name others in lines "@NAME": src/NAME is read, too. */
 static void read_includes(struct mix *m, const char *path)
 {
@@ -231,6 +250,16 @@ static void write_dir(const struct mix *m, const char *dir)
     mkdir(path, 0777);
     strcat(path, "/all");
     number(m, path, 0, 1);
+}
+
+static void write_group(const struct mix *m, const char *prefix)
+{
+    char path[ROOM];
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%sn%u", prefix, i);
+        if (i == 3 || m->sum >> (7 + i) & 1)
+            number(m, path, 0, 1);
+    }
 }
 
 static void write_upper(const char *path)
@@ -382,6 +411,8 @@ static int word_reads(struct mix *m, const char *verb, char *arg)
         free(read_in(m, arg));
     } else if (!strcmp(verb, "inc")) {
         read_includes(m, arg);
+    } else if (!strcmp(verb, "pre")) {
+        read_prefix(m, arg);
     } else if (!strcmp(verb, "env")) {
         read_env(m, arg);
     } else if (!strcmp(verb, "rl")) {
@@ -417,6 +448,8 @@ static int word_writes(struct mix *m, const char *verb, char *arg)
         write_link(m, arg);
     else if (!strcmp(verb, "dirout"))
         write_dir(m, arg);
+    else if (!strcmp(verb, "gout"))
+        write_group(m, arg);
     else if (!strcmp(verb, "upper"))
         write_upper(arg);
     else if (!strcmp(verb, "dep"))

@@ -45,13 +45,24 @@ local function below(files, dir)
   return out
 end
 
-local function read_tree(h, files, arg)
+local function read_tree(h, files, arg, how)
   local dir, tail = arg:match("^(.*):(.*)$")
   for _, rel in ipairs(below(files, dir)) do
     if rel:sub(-#tail) == tail or tail == "" then
-      h = read(fold(h, "p", rel), files, dir .. "/" .. rel)
+      h = (how or read)(fold(h, "p", rel), files, dir .. "/" .. rel)
     end
   end
+  return h
+end
+
+-- The files of a directory whose names begin so.
+local function read_prefix(h, files, prefix)
+  local list, dir = {}, dirname(prefix)
+  for path in pairs(files) do
+    if path:sub(1, #prefix) == prefix and not path:find("/", #dir + 2, true) then list[#list + 1] = path end
+  end
+  table.sort(list)
+  for _, path in ipairs(list) do h = read(fold(h, "p", basename(path)), files, path) end
   return h
 end
 
@@ -88,7 +99,7 @@ local function names(h, files, dir)
   return h
 end
 
-local function glob(h, files, pattern, modes)
+local function glob(h, files, pattern, how)
   local dir, what = pattern:match("^(.-)/(%*.*)$")
   local list = {}
   for _, rel in ipairs(below(files, dir)) do
@@ -97,7 +108,7 @@ local function glob(h, files, pattern, modes)
     end
   end
   table.sort(list)
-  for _, path in ipairs(list) do h = read(fold(h, "p", path), files, path, not modes) end
+  for _, path in ipairs(list) do h = (how or read)(fold(h, "p", path), files, path, true) end
   return h
 end
 
@@ -108,6 +119,7 @@ local function word(state, h, step, r, item)
   if verb == "tag" then return fold(h, "t", arg) end
   if verb == "in" then return read(h, files, arg, call) end
   if verb == "tree" then return read_tree(h, files, arg) end
+  if verb == "pre" then return read_prefix(h, files, arg) end
   if verb == "inc" then return read_includes(h, files, arg, state.deps) end
   if verb == "rl" then
     local f = files[arg]
@@ -152,6 +164,13 @@ function write.dirout(h, path, put)
   put(path .. "/sub/all", { text = number(h, path .. "/sub/all") })
 end
 
+function write.gout(h, path, put)
+  for i = 0, 3 do
+    local p = ("%sn%d"):format(path, i)
+    if i == 3 or h >> (7 + i) & 1 == 1 then put(p, { text = number(h, p) }) end
+  end
+end
+
 function write.upper(_, path, put, files)
   if files[path] then put(path, { text = files[path].text:upper(), exec = files[path].exec }) end
 end
@@ -179,31 +198,40 @@ local function blocked(state, step)
   return false
 end
 
+local function sorted(set)
+  local out = {}
+  for k in pairs(set) do out[#out + 1] = k end
+  table.sort(out)
+  return out
+end
+
 -- What else is in a key: what is declared, and what needed steps came to.
 local function signature(state, step, h, item)
   local s = fold(h, "s", text.fields(step) .. (item or ""))
   if step.extra then
     local dir = step.extra:match("^(.*)/") or "src"
-    s = read_tree(read(s, state.files, "src/a"), state.files, dir .. ":")
+    s = read_tree(fact(s, state.files, "src/a"), state.files, dir .. ":", fact)
   end
   for _, id in ipairs(text.needs(step)) do s = fold(s, "n", tostring(state.steps[id].sum)) end
   for _, r in ipairs(step.reads) do
     if r[1] == "val" then s = fold(s, "n", state.steps[r[2]].value) end
     if step.kind == "call" and r[1] == "env" then s = fold(s, "e", state.dotenv[r[2]] or "") end
-    if r[1] == "in" or r[1] == "inc" then s = fact(s, state.files, r[2]) end
-    if r[1] == "glob" then s = glob(s, state.files, r[2], true) end
+    if r[1] == "in" then s = fact(s, state.files, r[2]) end
+    if r[1] == "tree" then s = read_tree(s, state.files, r[2], fact) end
+    if r[1] == "glob" then s = glob(s, state.files, r[2], fact) end
   end
+  for _, path in ipairs(sorted(state.deps)) do s = fact(s, state.files, path) end
   for _, r in ipairs(step.writes) do
     if r[1] == "upper" then s = read(s, state.files, r[2]) end
   end
   return s
 end
 
--- Of a directory among the outputs, all that lies in it counts, also what people put there.
-local function enter(state, dir, step)
-  state.dirs[dir] = step.id
+-- Of a directory among the outputs, or a glob, all that lies there counts, also what people put.
+local function enter(state, prefix, step)
+  state.dirs[prefix] = step.id
   for path, f in pairs(state.guests) do
-    if path:sub(1, #dir + 1) == dir .. "/" and not state.made[path] then state.files[path] = f end
+    if path:sub(1, #prefix) == prefix and not state.made[path] then state.files[path] = f end
   end
 end
 
@@ -223,21 +251,40 @@ local function instance(state, step, item)
       state.made[p] = f
       f.temp, f.step = step.temp, step.id
     end, state.files)
-    if w[1] == "dirout" then enter(state, path, step) end
+    if w[1] == "dirout" then enter(state, path .. "/", step) end
+    if w[1] == "gout" then enter(state, path, step) end
   end
   if step.kind == "call" or step.parse then
     one.value = step.parse == "lines" and lines(h) or sum.hex(h)
   end
+  if step.gate and one.value:find("^[" .. step.gate .. "]") then
+    one.status, one.refused, one.value = "failed", true, nil
+  end
   return one
+end
+
+-- The items of a fan and the labels of its members.
+local function items_of(state, fan)
+  local out = {}
+  if fan.kind == "late" then
+    for v in state.steps[fan.from].value:gmatch("[^,]+") do out[#out + 1] = { v, v } end
+  elseif fan.kind == "two" then
+    for _, k in ipairs(fan.values) do
+      for _, j in ipairs({ "m", "n" }) do out[#out + 1] = { k .. j, j .. "," .. k } end
+    end
+  else
+    for _, v in ipairs(fan.values) do out[#out + 1] = { v, v } end
+  end
+  return out
 end
 
 local function members(state, step, prefix)
   local all = { status = "ok", sum = sum.SEED }
-  for _, item in ipairs(step.fan.values) do
-    local one = instance(state, step, item)
-    if one.status ~= "ok" then all.status = "failed" end
+  for _, item in ipairs(items_of(state, step.fan)) do
+    local one = instance(state, step, item[1])
+    if one.status ~= "ok" then all.status, all.refused = "failed", one.refused end
     all.sum = all.sum ~ one.sum
-    state.units[("%s%s[%s]"):format(prefix, step.id, item)] = one
+    state.units[("%s%s[%s]"):format(prefix, step.id, item[2])] = one
   end
   return all
 end
@@ -276,8 +323,8 @@ end
 ---@param env table<string, string>
 ---@param params table<string, string>
 ---@param guests table<string, table> files among the outputs that no step made
----@return { made: table, dirs: table, units: table, failed: boolean } made: path → file; units:
----  by id in the journal { status, sig }
+---@return { made: table, dirs: table, units: table, failed: boolean, refused: boolean } made: path →
+---  file; dirs: how paths begin that belong to a step; units: by id in the journal { status, sig }
 function model.tell(g, files, env, params, guests)
   local state = { files = {}, made = {}, dirs = {}, units = {}, steps = {}, env = env,
     params = params, guests = guests, dotenv = g.dotenv and dotenv_of(files) or {} }
@@ -287,7 +334,10 @@ function model.tell(g, files, env, params, guests)
     state.params = { p = params.q, q = "x" }
     each(state, g.inner, "sub/")
   end
-  for _, one in pairs(state.units) do state.failed = state.failed or one.status == "failed" end
+  for _, one in pairs(state.units) do
+    state.failed = state.failed or one.status == "failed"
+    state.refused = state.refused or one.refused
+  end
   return state
 end
 

@@ -11,13 +11,14 @@ local function list(words)
   return "{ " .. table.concat(out, ", ") .. " }"
 end
 
-local PATHS = { ["in"] = true, inc = true, tree = true, rl = true, out = true, xout = true, mout = true,
+local PATHS = { ["in"] = true, inc = true, tree = true, pre = true, gout = true, rl = true, out = true, xout = true, mout = true,
   cut = true, big = true, link = true, dirout = true, upper = true, dep = true }
 
 local SAY = { text = "say", lines = "lines", json = "json" }
 
 local function item(step)
   if not step.fan then return "" end
+  if step.fan.kind == "two" then return "{{matrix.k}}{{matrix.j}}" end
   return step.fan.kind == "matrix" and "{{matrix.k}}" or "{{item}}"
 end
 
@@ -59,7 +60,8 @@ function text.inputs(step)
   local out = {}
   local at = step.cwd and "//" or ""
   for _, r in ipairs(step.reads) do
-    if r.hidden then goto next end
+    if r.hidden or r.tool then goto next end
+    if r[1] == "pre" then add(out, at .. r[2] .. "*") end
     if r[1] == "in" or r[1] == "inc" or r[1] == "rl" then add(out, at .. r[2]) end
     if r[1] == "tree" then
       local dir, tail = r[2]:match("^(.*):(.*)$")
@@ -74,11 +76,13 @@ function text.inputs(step)
   return out
 end
 
+local ENDS = { dirout = "/", gout = "*" }
+
 local function outputs(step)
   local out = {}
   for _, w in ipairs(step.writes) do
     if w[1] ~= "dep" then
-      add(out, (step.cwd and "//" or "") .. fill(step, w[2]) .. (w[1] == "dirout" and "/" or ""))
+      add(out, (step.cwd and "//" or "") .. fill(step, w[2]) .. (ENDS[w[1]] or ""))
     end
   end
   return out
@@ -105,9 +109,10 @@ local function needs_of(step)
   end
   for _, r in ipairs(step.reads) do
     if r[1] == "val" then need(r[2]) end
-    local made = step.kind == "call" and r[2] and r[2]:match("^out/([^/]*)")
+    local made = (step.kind == "call" or r[1] == "pre") and r[2] and r[2]:match("^out/([^/]*)")
     if made or r.hidden then need(r.hidden or made) end
   end
+  if step.fan and step.fan.from then need(step.fan.from) end
   for _, id in ipairs(step.needs or {}) do need(id) end
   return out
 end
@@ -120,7 +125,7 @@ text.needs = needs_of
 function text.blockers(step)
   local out = needs_of(step)
   for _, r in ipairs(step.kind == "run" and step.reads or {}) do
-    local files = r[1] == "in" or r[1] == "rl" or r[1] == "tree"
+    local files = r[1] == "in" or r[1] == "rl" or r[1] == "tree" or r[1] == "pre"
     out[#out + 1] = files and r[2]:match("^out/([^/]*)") or nil
   end
   return out
@@ -161,6 +166,12 @@ local function body_of(step)
 end
 
 local function fan_of(step)
+  if step.fan.kind == "late" then
+    return ("for_each = %q"):format(("{{results.%s.value}}"):format(step.fan.from))
+  end
+  if step.fan.kind == "two" then
+    return ('matrix = { k = %s, j = { "m", "n" } }'):format(list(step.fan.values))
+  end
   if step.fan.kind == "matrix" then return ("matrix = { k = %s }"):format(list(step.fan.values)) end
   return "for_each = " .. list(step.fan.values)
 end
@@ -174,6 +185,12 @@ local function of_run(step, out)
   end
   if step.parse then add(out, "parse = " .. q(step.parse)) end
   if step.cwd then add(out, "cwd = " .. q(step.cwd)) end
+  local tools = {}
+  for _, r in ipairs(step.reads) do tools[#tools + 1] = r.tool end
+  if #tools > 0 then add(out, "tools = " .. list(tools)) end
+  if step.gate then
+    add(out, ('gate = { check = function(ctx) return not ctx.value:find("^[%s]"), "no" end }'):format(step.gate))
+  end
   if step.temp then add(out, "temp = true") end
   add(out, 'pass_env = { "MIX_DO" }')
 end

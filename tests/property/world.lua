@@ -65,6 +65,7 @@ function world.new(g, place, name)
     end
   end
   fs.mkdir(self.dir .. "/src/sub")
+  fs.mkdir(self.dir .. "/bin")
   self:write_workflow()
   return self
 end
@@ -84,7 +85,7 @@ end
 
 --- The sources as they are now.
 function World:sources()
-  local out = walk(self.dir .. "/src", "src/", {})
+  local out = walk(self.dir .. "/bin", "bin/", walk(self.dir .. "/src", "src/", {}))
   out[".env"] = file_at(self.dir .. "/.env")
   return out
 end
@@ -96,7 +97,7 @@ function World:values()
 end
 
 function World:environment(more)
-  local env = { PATH = self.place.tools .. ":/usr/bin:/bin", ORRERY_CACHE_DIR = self.cache,
+  local env = { PATH = ("%s/bin:%s:/usr/bin:/bin"):format(self.dir, self.place.tools), ORRERY_CACHE_DIR = self.cache,
     ORRERY_LUA_DIR = false, ORRERY_NO_PLAN = false, V1 = self.env.V1 or false,
     V2 = self.env.V2 or false, V3 = self.env.V3 or false, MIX_DO = false, ORRERY_STEP = false }
   for k, v in pairs(more or {}) do env[k] = v end

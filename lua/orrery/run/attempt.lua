@@ -193,8 +193,8 @@ end
 local function store_result(run, step, job, result, came)
   local _, may_write = cacheable.mode(run)
   local full, changed, unkept
-  if job.pure and came.appended then
-    unkept = ("it adds to %s, which was there before"):format(came.appended)
+  if job.pure and came.used then
+    unkept = came.used
     result.reason = ("%s; not remembered: %s"):format(result.reason, unkept)
   elseif job.pure and may_write and not came.impure then
     full, changed = remember(run, step, job, result, came)
@@ -317,7 +317,7 @@ local function execute(run, step, job)
   still.over(run)
   local came = job.kind.execute(run, step, job.prepared, job)
   came.began = began
-  came.appended = clear.appended(run, strange)
+  came.used = clear.used(run, strange)
   return came
 end
 

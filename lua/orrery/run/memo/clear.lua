@@ -20,7 +20,8 @@ local function present(run, job, keep)
     local st = not o.glob and not o.exclude and not keep[o.path]
       and fs.lstat(run.root .. "/" .. o.path)
     if st and (st.type == "file" or st.type == "link") then
-      out[#out + 1] = { path = o.path, type = st.type, ino = st.ino, size = st.size }
+      out[#out + 1] = { path = o.path, type = st.type, ino = st.ino, size = st.size,
+        mode = st.mode }
     end
   end
   return out
@@ -62,7 +63,8 @@ end
 ---@param run orrery.Run
 ---@param step orrery.Step
 ---@param job table
----@return { path: string, type: string, ino: integer, size: integer, digest?: string }[]
+---@return { path: string, type: string, ino: integer, size: integer, mode: integer,
+---  digest?: string }[]
 ---  strange: the outputs that stay, of which nobody knows where they are from
 function clear.outputs(run, step, job)
   if step.keep then return {} end
@@ -76,19 +78,28 @@ function clear.outputs(run, step, job)
   return strange
 end
 
---- The output that the step has added to, instead of making it anew: what is there now is
---- not a result of the step's inputs alone.
+local function adds_to(full, o, st)
+  if st.size <= o.size or o.size == 0 or st.size > MOST then return false end
+  local text = fs.read(full)
+  return text ~= nil and hash.sha256(text:sub(1, o.size)) == o.digest
+end
+
+--- How the step has used what was there, instead of making it anew: what is there now is not
+--- a result of the step's inputs alone.
 ---@param run orrery.Run
 ---@param strange table[] from clear.outputs
----@return string? path
-function clear.appended(run, strange)
+---@return string? said of the step
+function clear.used(run, strange)
   for _, o in ipairs(strange) do
     local full = run.root .. "/" .. o.path
     local st = o.type == "file" and o.digest and fs.lstat(full)
-    if st and st.type == "file" and st.ino == o.ino and st.size > o.size and o.size > 0
-      and st.size <= MOST then
-      local text = fs.read(full)
-      if text and hash.sha256(text:sub(1, o.size)) == o.digest then return o.path end
+    if st and st.type == "file" and st.ino == o.ino then
+      if adds_to(full, o, st) then
+        return ("it adds to %s, which was there before"):format(o.path)
+      end
+      if o.mode & 73 ~= 0 and st.mode & 73 ~= 0 then
+        return ("it writes into %s, which was there before and is a program"):format(o.path)
+      end
     end
   end
 end
