@@ -11,8 +11,10 @@
 
 #include <string.h>
 
+#include "bind/box.h"
 #include "bind/scratch.h"
 #include "bind/value.h"
+#include "engine/json.h"
 #include "engine/registry.h"
 #include "engine/registryfile.h"
 
@@ -330,6 +332,51 @@ static int l_save(lua_State *L)
     return 1;
 }
 
+/* Puts the strings of the list at 'idx' into the map, as JSON. */
+static int put_json(lua_State *L, int idx, struct orr_map *to)
+{
+    struct orr_buf *b = orr_box_buf(L); // … box
+    int rc = 0;
+    lua_Integer n = luaL_len(L, idx);
+    for (lua_Integer i = 1; i <= n && rc == 0; i++) {
+        size_t len;
+        lua_geti(L, idx, i); // … box string
+        const char *s = luaL_checklstring(L, -1, &len);
+        orr_buf_clear(b);
+        rc = orr_json_put_str(b, s, len, ORR_JSON_LOSSY, NULL);
+        if (rc == 0)
+            rc = orr_map_put(to, b->data, b->len, 1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return rc;
+}
+
+static void fini_map(void *m)
+{
+    orr_map_fini(m);
+}
+
+/* save_over(self, path, before, steps) */
+static int l_save_over(lua_State *L)
+{
+    struct orr_registry *r = check_registry(L);
+    const char *path = orr_check_path(L, 2), *before = orr_check_path(L, 3);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    struct orr_map *steps = orr_box_new(L, sizeof *steps, fini_map);
+    size_t count;
+    struct orr_err e;
+    int rc = put_json(L, 4, steps);
+    if (rc < 0)
+        orr_err_set(&e, rc, "no memory for the steps of the registry");
+    else
+        rc = orr_registryfile_save_over(r, before, steps, path, &count, &e);
+    if (rc < 0)
+        return orr_fail(L, &e);
+    lua_pushinteger(L, (lua_Integer)count);
+    return 1;
+}
+
 static int l_load(lua_State *L)
 {
     struct orr_registry *r = check_registry(L);
@@ -354,14 +401,21 @@ static int l_new(lua_State *L)
 
 int orr_open_registry(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"get", l_get},         {"has", l_has},
-        {"index", l_index},     {"at", l_at},
-        {"by_name", l_by_name}, {"by_type", l_by_type},
-        {"by_step", l_by_step}, {"versions", l_versions},
-        {"count", l_count},     {"bytes", l_bytes},
-        {"save", l_save},       {"load", l_load},
-        {"close", l_close},     {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"get", l_get},
+                                       {"has", l_has},
+                                       {"index", l_index},
+                                       {"at", l_at},
+                                       {"by_name", l_by_name},
+                                       {"by_type", l_by_type},
+                                       {"by_step", l_by_step},
+                                       {"versions", l_versions},
+                                       {"count", l_count},
+                                       {"bytes", l_bytes},
+                                       {"save", l_save},
+                                       {"load", l_load},
+                                       {"close", l_close},
+                                       {"save_over", l_save_over},
+                                       {NULL, NULL}};
     static const luaL_Reg adding[] = {
         {"add", l_add}, {"add_all", l_add_all}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", l_new}, {NULL, NULL}};

@@ -44,8 +44,8 @@ static int put_int(struct orr_buf *b, const char *name, int64_t i)
     return rc < 0 ? rc : orr_json_put_int(b, i);
 }
 
-static int put_artifact(struct orr_buf *b, const struct orr_artifact *a,
-                        struct orr_err *e)
+int orr_registryfile_put(struct orr_buf *b, const struct orr_artifact *a,
+                         struct orr_err *e)
 {
     const struct {
         const char *name;
@@ -84,15 +84,16 @@ static int write_file(struct orr_registry *r, struct orr_artifact **instead,
 {
     struct orr_buf b = {0};
     struct orr_artifact a;
-    int rc = orr_buf_puts(&b, "{\n  \"artifacts\": [\n");
+    int rc = orr_buf_puts(&b, ORR_REGISTRYFILE_HEAD);
     for (size_t i = 0; rc == 0 && orr_registry_at(r, i, &a); i++) {
         if (i)
-            rc = orr_buf_puts(&b, ",\n");
+            rc = orr_buf_puts(&b, ORR_REGISTRYFILE_NEXT);
         if (rc == 0)
-            rc = put_artifact(&b, instead && instead[i] ? instead[i] : &a, e);
+            rc = orr_registryfile_put(
+                &b, instead && instead[i] ? instead[i] : &a, e);
     }
     if (rc == 0)
-        rc = orr_buf_puts(&b, "\n  ]\n}\n");
+        rc = orr_buf_puts(&b, ORR_REGISTRYFILE_TAIL);
     if (rc == ORR_ENOMEM)
         no_memory(e);
     if (rc == 0)

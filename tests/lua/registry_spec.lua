@@ -256,4 +256,38 @@ describe("registry", function()
     r:close()
     assert.has_error(function() r:count() end)
   end)
+
+  it("is written over what an earlier file has of other steps, line by line", function()
+    local weird = 'a "b"\\ \n\u{e4}'
+    r:add { name = "one", step = "x" }
+    r:add { name = 'two "step": "x"', step = weird, meta = { step = "x" } }
+    r:add { name = "three", step = "y" }
+    r:add { name = "four" }
+    r:save(file)
+    local now <close> = core.new()
+    now:add { name = "new", step = weird }
+    local to = dir .. "/to.json"
+    assert.are.equal(4, now:save_over(to, file, { weird, "x\"", "" }))
+    local all <close> = core.new()
+    assert.are.equal(4, all:load(to))
+    assert.are.same({ "one@v1", "three@v1", "four@v1", "new@v1" },
+      { all:at(1).id, all:at(2).id, all:at(3).id, all:at(4).id })
+    local same = dir .. "/same.json"
+    local none <close> = core.new()
+    assert.are.equal(4, none:save_over(same, file, {}))
+    assert.are.equal(read(file), read(same))
+  end)
+
+  it("is not written over a file when nothing is left, or it is none of ours", function()
+    r:add { name = "one", step = "x" }
+    r:save(file)
+    local none <close> = core.new()
+    assert.are.equal(0, none:save_over(dir .. "/to.json", file, { "x" }))
+    assert.is_nil(io.open(dir .. "/to.json"))
+    write(file, '{ "artifacts": [] }')
+    local count, err = none:save_over(dir .. "/to.json", file, {})
+    assert.is_nil(count)
+    assert.are.equal("ECORRUPT", err.code)
+    assert.are.equal("ENOENT", select(2, none:save_over(dir .. "/to.json", dir .. "/no", {})).code)
+  end)
 end)

@@ -17,6 +17,7 @@
 ---@field stamp fun(): number           the ctime a file gets that is changed now
 ---@field pid fun(): integer
 ---@field cpus fun(): integer           processors this process may use
+---@field memory fun(): integer?        bytes this machine has; nil when it does not say
 ---@field environ fun(): table<string,string>
 ---@field random fun(n: integer): string  n random bytes as hex
 ---@field cwd fun(): string
@@ -361,6 +362,7 @@
 ---@field count fun(self): integer
 ---@field bytes fun(self): integer                    memory used
 ---@field save fun(self, path: string, opts?: { merge?: boolean }): true?, orrery.Err?  JSON { "artifacts": […] }, atomic; merge: under a lock with what is there, see engine/registryfile.h
+---@field save_over fun(self, path: string, before: string, steps: string[]): integer?, orrery.Err?  writes the lines of the file `before` but for those of these steps, then all artifacts; how many, 0: nothing written
 ---@field load fun(self, path: string): integer?, orrery.Err?   how many; all or none; ids already there are skipped
 
 --- orrery.core.git (workers too): libgit2, initialised on first use.

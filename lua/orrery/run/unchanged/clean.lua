@@ -269,7 +269,7 @@ function clean.replay(found, opts)
       { exit = 5 })
   end
   opts.sink(finish)
-  runs.prune(found.root)
+  runs.tidy(found.root)
 end
 
 return clean

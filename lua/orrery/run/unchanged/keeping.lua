@@ -98,14 +98,15 @@ function keeping.put(self, blob)
   if not middle then return end
   fs.mkdir(run.root .. "/.orrery/plans")
   local old = kept.read(run.root, key)
-  local registry = fs.read(run.dir .. "/registry.json")
+  local path = run.dir .. "/registry.json"
+  local registry = fs.stat(path) ~= nil
   local graph_file, steps_file = graph_part(self, steps, noted)
   local meta = { v = kept.VERSION, env = self.env, types = self.types, stats = self.stats,
     tools = self.tools, globs = globs_of(self), cache = self.cache, day = clean.today(),
     dotenv = pack.digest(run.dotenv), workflow = workflow_of(run), config = config_of(run),
     start = start, finish = finish_of(#steps), count = #steps, files = #self.paths,
     middle = kept.put_part(run.root, run.id .. ".middle", middle),
-    registry = registry and kept.put_part(run.root, run.id .. ".registry", registry) or nil,
+    registry = registry and kept.link_part(run.root, run.id .. ".registry", path) or nil,
     graph = graph_file, steps = steps_file, segments = clean.segments_at_end(run, self.cache) }
   if not meta.middle or (registry and not meta.registry) then return end
   if kept.write(run.root, key, meta, fulls, blob) then

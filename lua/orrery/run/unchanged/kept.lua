@@ -73,6 +73,17 @@ function kept.put_part(root, name, text)
   return { name = name, size = #text }
 end
 
+--- Takes a finished file as a part; it must not be written to any more.
+---@param root string
+---@param name string
+---@param from string
+---@return { name: string, size: integer }?
+function kept.link_part(root, name, from)
+  local to = kept.path(root, name)
+  local st = fs.link(from, to) and fs.stat(to)
+  return st and { name = name, size = st.size } or nil
+end
+
 --- Replaces what is kept under a key.
 ---@param root string
 ---@param key string

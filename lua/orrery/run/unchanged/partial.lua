@@ -6,6 +6,7 @@
 -- The run is told as the whole one would be: its plan, its clean steps, its artifacts.
 local clean = require("orrery.run.unchanged.clean")
 local context = require("orrery.run.graph.context")
+local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local inputs = require("orrery.run.keys.inputs")
 local json = require("orrery.core.json")
@@ -102,8 +103,10 @@ local function prepare(self, found)
   if not numbers or not take(self, numbers) then return false end
   self.numbers = numbers
   self.middle = kept.part(found.root, meta.middle)
-  self.registry = not meta.registry or kept.part(found.root, meta.registry)
-  if not self.middle or not self.registry then return false end
+  local st = meta.registry and fs.stat(kept.path(found.root, meta.registry.name))
+  if not self.middle or meta.registry and not (st and st.size == meta.registry.size) then
+    return false
+  end
   self.store = state.store(meta.cache, meta.config)
   return self.store ~= nil and needs_are_there(self)
 end
@@ -157,82 +160,25 @@ function Partial:announce(run, steps)
   for i = 2, displays do sinks[i](ev) end
 end
 
--- Calls fn with where each line of artifacts begins and ends. Plain searches: the file is
--- long, and patterns look at each byte of it.
-local function each_line(text, fn)
-  local at = text:find("\n    { ", 1, true)
-  while at do
-    local stop = text:find("\n", at + 1, true) or #text + 1
-    local last = text:byte(stop - 1) == 44 and stop - 2 or stop - 1 -- without its comma
-    fn(at + 1, last)
-    at = text:sub(stop + 1, stop + 6) == "    { " and stop
+-- Writes the artifacts of the whole run, those of the others as they were; how many there are.
+local function save_over(self, run, path, before)
+  local own = {}
+  for i, step in ipairs(self.workflow.steps) do own[i] = step.id end
+  local count, why = run.registry:save_over(path, kept.path(run.root, before.name), own)
+  if not count then
+    errors.raise("state", ("the artifacts of the run cannot be written to %s: %s"):format(path,
+      errors.text(why)), { exit = 5 })
   end
-end
-
--- The step a line of artifacts names.
-local function step_in(text, from)
-  local _, at = text:find('"step": "', from, true)
-  return text:sub(at + 1, text:find('"', at + 1, true) - 1)
-end
-
--- The artifacts of the others, a line each, and those of this run.
-local function join(old, new, own)
-  local pieces, head, tail, from, to = {}, nil, nil, nil, nil
-  local function cut()
-    if from then pieces[#pieces + 1] = old:sub(from, to) end
-    from = nil
-  end
-  each_line(old, function(first, last)
-    head, tail = head or first - 1, last + 1
-    if own[step_in(old, first)] then
-      cut()
-    else
-      from, to = from or first, last
-    end
-  end)
-  cut()
-  each_line(new, function(first, last) pieces[#pieces + 1] = new:sub(first, last) end)
-  return old:sub(1, head) .. table.concat(pieces, ",\n") .. old:sub(tail), #pieces
-end
-
--- The same by a registry, for ids that are not written as they are.
-local function join_slowly(self, run, own, path)
-  local all <close> = require("orrery.core.registry").new()
-  local old <close> = require("orrery.core.registry").new()
-  old:load(kept.path(run.root, self.k.meta.registry.name))
-  for _, from in ipairs({ old, run.registry }) do
-    for i = 1, from:count() do
-      local one = from:at(i)
-      if from == run.registry or not own[one.step] then all:add(one) end
-    end
-  end
-  if all:count() > 0 then all:save(path) end
-  return fs.read(path)
+  return count
 end
 
 --- Writes the artifacts of the whole run.
 ---@param run orrery.Run
 function Partial:save_registry(run)
-  local path = run.dir .. "/registry.json"
-  if self.registry == true then
-    if run.registry:count() > 0 then run.registry:save(path) end
-    return
-  end
-  local own, plain = {}, true
-  for _, step in ipairs(self.workflow.steps) do
-    own[step.id] = true
-    plain = plain and not step.id:find("[^%w_:./@%[%]-]")
-  end
-  if not plain then
-    self.registry_text = join_slowly(self, run, own, path)
-    return
-  end
-  if run.registry:count() > 0 then run.registry:save(path) end
-  local text, count = join(self.registry, fs.read(path) or "", own)
-  if count > 0 then
-    fs.write_atomic(path, text)
-    self.registry_text = text
-  end
+  local path, before = run.dir .. "/registry.json", self.k.meta.registry
+  local count = before and save_over(self, run, path, before) or run.registry:count()
+  if not before and count > 0 then run.registry:save(path) end
+  self.has_registry = count > 0
 end
 
 ---------------------------------------------------------------------------
@@ -315,10 +261,9 @@ local function write(self, noted, blob)
   local run, meta = self.run, self.k.meta
   local old = {}
   for name, value in pairs(meta) do old[name] = value end
-  if self.registry_text then
-    meta.registry = kept.put_part(run.root, run.id .. ".registry", self.registry_text)
-    if not meta.registry then return false end
-  end
+  meta.registry = self.has_registry
+    and kept.link_part(run.root, run.id .. ".registry", run.dir .. "/registry.json") or nil
+  if self.has_registry and not meta.registry then return false end
   meta.segments = clean.segments_at_end(run, meta.cache)
   if not kept.write(run.root, self.found.key, meta, fulls_of(self, noted), blob) then
     return false
