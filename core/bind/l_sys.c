@@ -47,6 +47,15 @@ static int l_cpus(lua_State *L)
     return 1;
 }
 
+static int l_memory(lua_State *L)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    if (pages < 0)
+        return 0;
+    lua_pushinteger(L, (lua_Integer)pages * sysconf(_SC_PAGESIZE));
+    return 1;
+}
+
 static int l_environ(lua_State *L)
 {
     lua_newtable(L); // env
@@ -122,10 +131,10 @@ static int l_nap(lua_State *L)
 int orr_open_sys(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"mono", l_mono},     {"wall", l_wall}, {"stamp", l_stamp},
-        {"pid", l_pid},       {"cpus", l_cpus}, {"environ", l_environ},
-        {"random", l_random}, {"cwd", l_cwd},   {"usage", l_usage},
-        {"nap", l_nap},       {NULL, NULL}};
+        {"mono", l_mono},     {"wall", l_wall},     {"stamp", l_stamp},
+        {"pid", l_pid},       {"cpus", l_cpus},     {"environ", l_environ},
+        {"random", l_random}, {"cwd", l_cwd},       {"usage", l_usage},
+        {"nap", l_nap},       {"memory", l_memory}, {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushliteral(L, ORRERY_VERSION);
     lua_setfield(L, -2, "version");

@@ -21,7 +21,7 @@
 
 enum { SLICE = 64, WORTH = 256 }; /* files at a time, and for a thread */
 enum { TRIES = 3 };
-enum { KEY_PREFIX = 5, BLOCK = 32 * 1024 };
+enum { KEY_PREFIX = 5, FIRST_BLOCK = 1024, BLOCK = 32 * 1024 };
 static const int64_t second = 1000000000;
 
 struct file {
@@ -299,7 +299,8 @@ static char *keep_key(struct orr_filememo *m, const char *path, size_t n)
 {
     size_t size = KEY_PREFIX + n + 1;
     if (size > m->room) {
-        m->room = size > BLOCK ? size : BLOCK;
+        size_t usual = m->blocks ? BLOCK : FIRST_BLOCK;
+        m->room = size > usual ? size : usual;
         struct block *b = orr_xalloc(sizeof *b + m->room);
         b->older = m->blocks;
         m->blocks = b;
@@ -317,7 +318,7 @@ static char *keep_key(struct orr_filememo *m, const char *path, size_t n)
 
 static void grow(struct orr_filememo *m)
 {
-    size_t cap = m->cap ? m->cap * 2 : 64;
+    size_t cap = m->cap ? m->cap * 2 : 16;
     struct file *files = orr_xalloc(cap * sizeof *files);
     uint32_t *slots = orr_xalloc(cap * 2 * sizeof *slots);
     if (m->count)

@@ -45,7 +45,8 @@ struct orr_loop {
     size_t count, cap, given; /* the first 'given' were handed out */
     struct orr_job *job;
     struct orr_spawner *spawner;
-    unsigned char scratch[ORR_LOOP_SCRATCH];
+    unsigned char
+        *scratch; /* owned; not cleared: most of it is never touched */
 };
 
 /* --- slots ----------------------------------------------------------------*/
@@ -328,6 +329,8 @@ static int embed_uv(struct orr_loop *loop, struct orr_err *e)
 int orr_loop_open(struct orr_loop **out, struct orr_err *e)
 {
     struct orr_loop *loop = orr_xalloc(sizeof *loop);
+    if (!(loop->scratch = malloc(ORR_LOOP_SCRATCH)))
+        abort();
     loop->null = -1;
     loop->ep = epoll_create1(EPOLL_CLOEXEC);
     int rc = loop->ep < 0 ? orr_err_errno(e, errno, "event loop") : 0;
@@ -364,5 +367,6 @@ void orr_loop_close(struct orr_loop *loop)
         close(loop->ep);
     free(loop->events);
     free(loop->slots);
+    free(loop->scratch);
     free(loop);
 }

@@ -69,6 +69,18 @@ describe("runs", function()
     assert.are.equal(50, #runs.ids(root))
   end)
 
+  it("are removed several at once after a run", function()
+    local root = fakes.root()
+    local now = 1700000000
+    for i = 1, 60 do past(root, now - 100000 - i, DONE) end
+    assert.are.equal(0, runs.tidy(root, now))
+    past(root, now - 1, DONE)
+    assert.are.equal(11, runs.tidy(root, now))
+    assert.are.equal(50, #runs.ids(root))
+    past(root, now - 31 * DAY, DONE)
+    assert.are.equal(1, runs.tidy(root, now))
+  end)
+
   it("are kept for thirty days", function()
     local root = fakes.root()
     local now = 1700000000

@@ -445,7 +445,7 @@ function engine.run(wf, opts)
   end
   local record = run.loop:run(run.loop:task("run", main, run, chosen))
   if run.consulted then run.consulted:keep(record) end
-  runs.prune(run.root)
+  runs.tidy(run.root)
   return record
 end
 

@@ -1,6 +1,7 @@
 -- The machine's memory: how much there is, and whether it is tight now. Asked at most
 -- twice a second, for reading /proc costs more than a step may.
 local fs = require("orrery.core.fs")
+local sys = require("orrery.core.sys")
 
 local memory = {}
 
@@ -21,7 +22,7 @@ end
 --- Bytes of memory this machine has; math.huge when it does not say.
 ---@return number
 function memory.total()
-  return field(read("meminfo"), "MemTotal") or math.huge
+  return sys.memory() or math.huge
 end
 
 --- A gauge of memory now.

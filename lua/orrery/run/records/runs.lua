@@ -8,8 +8,8 @@ local sys = require("orrery.core.sys")
 
 local runs = {}
 
--- How many are kept, and for how long.
-runs.KEEP, runs.DAYS = 50, 30
+-- How many are kept, and for how long; and how many more there may be before some are removed.
+runs.KEEP, runs.DAYS, runs.SPARE = 50, 30, 10
 -- An unfinished run may still be running, or waiting to be resumed.
 local GRACE = 24 * 3600
 
@@ -197,20 +197,35 @@ local function may_go(root, id, age)
   return age > GRACE and states.of(root, id, nil, last) == "crashed"
 end
 
---- Removes what is too many or too old; never a run that may still be going on.
----@param root string
----@param now? number
----@return integer removed
-function runs.prune(root, now)
-  now = now or sys.wall()
+-- As prune, among ids that are known.
+local function prune(root, ids, now)
   local removed = 0
-  for i, id in ipairs(runs.ids(root)) do
+  for i, id in ipairs(ids) do
     local age = now - (runs.time_of(id) or now)
     if (i > runs.KEEP or age > runs.DAYS * 24 * 3600) and may_go(root, id, age) then
       if fs.remove_tree(runs.dir(root) .. "/" .. id) then removed = removed + 1 end
     end
   end
   return removed
+end
+
+--- Removes what is too many or too old; never a run that may still be going on.
+---@param root string
+---@param now? number
+---@return integer removed
+function runs.prune(root, now) return prune(root, runs.ids(root), now or sys.wall()) end
+
+--- The same after a run, when there is enough to remove: several at once, because to look at
+--- one and remove it takes longer than to write one down.
+---@param root string
+---@param now? number
+---@return integer removed
+function runs.tidy(root, now)
+  now = now or sys.wall()
+  local ids = runs.ids(root)
+  local oldest = ids[#ids] and runs.time_of(ids[#ids]) or now
+  if #ids <= runs.KEEP + runs.SPARE and now - oldest <= runs.DAYS * 24 * 3600 then return 0 end
+  return prune(root, ids, now)
 end
 
 return runs
