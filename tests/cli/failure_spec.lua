@@ -33,6 +33,19 @@ describe("fallback agents of orrery.lua", function()
       assert.are.same({ "dev", "two", "three" }, roles)
     end })
 
+  it("are tried again by their own retry when they cannot be reached, then the next", chat.test {
+    files = work('o.step "a" { agent = "dev", prompt = "x", retry = { attempts = 2, delay = 0 } },'),
+    answers = { m1 = DOWN, m2 = DOWN, m3 = chat.says("here") },
+    agents = ("dev = { %s }, two = { %s }, three = { %s }"):format(http("m1",
+      'fallback = { "two", "three" }'), (http("m2"):gsub("attempts = 1", "attempts = 3, delay = 0")),
+      http("m3")),
+    args = "run w", stdout = { "two takes over", "three takes over", "ok         a" },
+    after = function(dir)
+      local roles = {}
+      for i, e in ipairs(events(dir, "agent_call")) do roles[i] = e.role end
+      assert.are.same({ "dev", "dev", "two", "two", "two", "three" }, roles)
+    end })
+
   it("are not asked again when all have failed", chat.test {
     files = work('o.step "a" { agent = "dev", prompt = "x" },'), answers = { default = DOWN },
     agents = ("dev = { %s }, two = { %s }"):format(http("m1", 'fallback = "two"'), http("m2")),

@@ -97,11 +97,12 @@ local function feedback_from(err, before)
   return err.feedback or { err.message }
 end
 
--- The kind may have someone else to ask, at once.
+-- The kind may have someone else to ask, at once: once, for the step's tries are used up. That
+-- it cannot be reached is no answer: then its executor's own retry counts.
 local function other_one(run, step, job, came, turn)
   local other = job.kind.take_over and job.kind.take_over(run, step, came)
   if not other then return nil end
-  turn.tries = math.huge
+  turn.tries, turn.taken = 1, true
   return 0, ("%s; %s takes over"):format(came.error.message, other)
 end
 
@@ -119,7 +120,8 @@ end
 local function next_try(run, step, job, came, turn)
   local err = came.error
   if err.class == "circuit" then return put_off(run, step, job, came, turn) end
-  local spec = step.retry or job.prepared and job.prepared.retry
+  local spec = job.prepared and job.prepared.retry
+  if not turn.taken and step.retry then spec = step.retry end
   if retry.due(spec, turn.tries, came) then
     turn.tries = turn.tries + 1
     return retry.delay(spec, turn.tries - 1, run.random, err.retry_after), err.message
