@@ -215,7 +215,7 @@ local function captured(fn)
     local kind = type(v)
     if (kind == "table" and name ~= "_ENV" and not is_module(v)) or kind == "function"
       or kind == "userdata" or kind == "thread" then return nil end
-    list[i] = { v }
+    list[i] = { v, name }
   end
 end
 
@@ -237,8 +237,28 @@ local function identity(self, fn, verb)
       :format(verb, errors.text(info)))
   end
   local list = self and captured(fn)
-  if list then self.known[fn] = { identity = info.identity, list = list } end
+  if list then
+    self.known[fn] = { identity = info.identity, list = list, warned = known and known.warned }
+  end
   return info.identity
+end
+
+-- A function that changes what it captured has another key from then on, and is never found
+-- again: mostly a counter. Said once for each function.
+local function warn_changed(self, fn)
+  local known = self.known[fn]
+  for i, one in ipairs(known and not known.warned and known.list or {}) do
+    local _, v = debug.getupvalue(fn, i)
+    if not rawequal(v, one[1]) then
+      known.warned = true
+      local at = debug.getinfo(fn, "S")
+      require("orrery.log").warn(("%s:%d: the function given to cache.get_or_compute changed '%s', "
+        .. "which it captured and which is in its key: what it made is not found again; say who it "
+        .. "is with version = 1, or count outside of it"):format(at.short_src, at.linedefined,
+        one[2]))
+      return
+    end
+  end
 end
 
 --- The value under a name and params; when there is none, fn(params) gives it. What fn
@@ -258,8 +278,13 @@ function Cache:get_or_compute(name, params, fn, opts)
     errors.raise("usage", "cache.get_or_compute(name, params, fn): fn is a function")
   end
   local space, version = space_of(name, "get_or_compute"), opts and opts.version
-  if version == nil then version = identity(self, fn, "get_or_compute") end
-  return obtain(self, space, key_of(params, version), opts and opts.ttl, fn, params)
+  if version ~= nil then
+    return obtain(self, space, key_of(params, version), opts.ttl, fn, params)
+  end
+  local key = key_of(params, identity(self, fn, "get_or_compute"))
+  local value, hit = obtain(self, space, key, opts and opts.ttl, fn, params)
+  if not hit then warn_changed(self, fn) end
+  return value, hit
 end
 
 local function wrapped(open, fn, opts)

@@ -30,6 +30,20 @@ echo '{"status":"ok","value":"said"}'
 local files = { ["here/workflows/w.lua"] = flow, ["there/workflows/w.lua"] = flow,
   ["here/ag.sh"] = agent, ["there/ag.sh"] = agent }
 
+local inner = workflow([[ params = { n = "1" },
+  o.step "x" { run = "echo x >> ran-x; echo {{params.n}} > x.txt", inputs = {}, outputs = { "x.txt" } },
+  o.step "in" { after = "x", workflow = "deep" }, ]]):gsub('"w"', '"inner"', 1)
+local deep = workflow([[ o.step "y" { run = "cat src > y.txt; echo y >> ran-y", inputs = { "src" },
+  outputs = { "y.txt" } }, ]]):gsub('"w"', '"deep"', 1)
+local outer = workflow [[ o.step "sub" { workflow = "inner", with = { n = "5" } },
+  o.step "b" { after = "sub", body = function(w) w:workflow("inner", { with = { n = "5" } }) end },
+  o.step "ok" { needs = { "sub", "b" }, approve = "go?" }, ]]
+local nested = {}
+for _, at in ipairs { "here", "there" } do
+  nested[at .. "/workflows/w.lua"], nested[at .. "/src"] = outer, "s\n"
+  nested[at .. "/workflows/inner.lua"], nested[at .. "/workflows/deep.lua"] = inner, deep
+end
+
 -- In 'here' the run waits and is exported; then a shell goes on.
 local function carried(after)
   return ([[TOKEN=hush-4711; export TOKEN; cd here
@@ -55,6 +69,16 @@ describe("an exported run", function()
       counts(dir .. "/there", { planned = 0, purely = 0, counted = 0, ["calls-writer"] = 0,
         ["calls-reader"] = 0 })
       assert.equal("add 2\nreport\ncached\npure\n42 said\n", cli.read(dir .. "/there/applied"))
+    end })
+
+  it("takes along what was in place within other workflows", cli.run { files = nested,
+    shell = [[cd here; $orrery run w -q; test $? = 8 && $orrery run w -q; test $? = 8 || exit 90
+      $orrery runs export last -o ../run.tar && cd ../there && id=$($orrery runs import ../run.tar) || exit 91
+      $orrery approve "$id" ok && $orrery resume "$id"]],
+    stdout = { "restored   sub/x", "restored   sub/in/y", "restored   b/workflow:inner/x" },
+    after = function(dir)
+      counts(dir .. "/there", { ["ran-x"] = 0, ["ran-y"] = 0 })
+      assert.equal("5\n", cli.read(dir .. "/there/x.txt"))
     end })
 
   it("can be looked at there, logs and all, and is the same when imported twice", cli.run {

@@ -1,6 +1,25 @@
 -- eval, lua and repl without a terminal.
 local cli = require("tests.cli.harness")
 
+describe("a function given to the cache", function()
+  local files = { ["s.lua"] = [[
+local c <close> = require("orrery.cache").open { dir = "c" }
+local n, opts = 0, arg[1] and { version = 1 } or nil
+local function count(p)
+  n = n + 1
+  return p.x
+end
+for i = 1, 3 do print(i, select(2, c:get_or_compute("x", { x = 1 }, count, opts))) end
+]] }
+  it("that counts in what it captured is told so once", cli.run { files = files, args = "lua s.lua",
+    stdout = "1\tfalse\n2\tfalse\n3\tfalse", after = function(_, r)
+      assert.truthy(r.stderr:find("s.lua:3: the function given to cache.get_or_compute changed 'n', which", 1, true))
+      assert.equal(1, select(2, r.stderr:gsub("warn: ", "")))
+    end })
+  it("may do so when it says who it is", cli.run { files = files, args = "lua s.lua yes",
+    stdout = "1\tfalse\n2\ttrue\n3\ttrue", stderr = "!warn" })
+end)
+
 describe("orrery eval", function()
   it("prints values", cli.run { args = [['1 + 1, "text", { a = 1 }']],
     shell = [[$orrery eval '1 + 1, "text", { a = 1 }']], stdout = "2\ntext\n{ a = 1 }\n" })

@@ -25,7 +25,7 @@
 ---| { ev: "step_skipped", id: string, why: "when"|"failed"|"stopped"|"filtered"|"waiting", cause?: string }
 ---| { ev: "approval_asked", id: string, kind: string, key: string, question: string, show?: string[], purpose: "answer"|"result"|"retry", wall: number, ends?: number, occurrence?: integer, value?: any, outputs?: table[], stdout?: string, stderr?: string }   wall: first asked; with purpose "result" what was made and waits
 ---| { ev: "approval_decided", id: string, key: string, verdict: "approved"|"rejected", by: string, reason?: string, wall: number }
----| { ev: "hits", ids: string[], keys?: table<string, string>, usage?: table<string, orrery.Usage> }        clean steps, folded; full keys that are not those of the last time
+---| { ev: "hits", ids: string[], keys?: table<string, string>, usage?: table<string, orrery.Usage> }        clean steps, folded; full keys that are not those of the last time, or of steps within another workflow
 ---| { ev: "group_finished", id: string, status: string, policy: string, passed: integer, failed: integer, skipped: integer, winner?: string }
 ---| { ev: "artifact", id: string, name: string, step: string, path?: string, type?: string, digest?: string, version: integer }
 ---| { ev: "message", level: string, text: string, place?: table, hint?: string }

@@ -30,6 +30,9 @@ end
 ---@param config orrery.Config?
 ---@return string
 function bytes.of(root, a, config)
+  if not fs.inside(a.path or a.name) then
+    errors.raise("state", ("%s: its file %s is outside of %s"):format(a.id, a.path or a.name, root))
+  end
   local text = fs.read(bytes.path(root, a))
   if text and (not a.digest or hash.sha256(text) == a.digest) then return text end
   local old = a.digest and kept(root, a, config)

@@ -1,4 +1,4 @@
--- orrery artifact [list | show | diff | validate | export]: what runs produced.
+-- orrery artifact [list | show | diff | validate | export | import]: what runs produced.
 local errors = require("orrery.kernel.errors")
 local fs = require("orrery.core.fs")
 local json = require("orrery.core.json")
@@ -15,14 +15,16 @@ local words = require("orrery.face.words")
 local artifact = {}
 
 artifact.usage = "orrery artifact [list | show NAME | diff NAME [NAME] | validate [NAME…] | "
-  .. "export [DIR]]"
+  .. "export [DIR] | import FILE]"
 artifact.about = [[
 What the last run (or --run) produced: outputs of steps, with digests. NAME is an artifact's
 id, its name, or the end of its name after a slash; of several versions the newest counts.
 show tells what it was made from and which steps read it. diff compares two artifacts, or one
 with that of --against=RUN: JSON by its structure, other texts by their lines. validate checks
 them against the schemas that their steps' gates name. export copies them to DIR with
-registry.json beside them; without DIR it prints that registry, { "artifacts": […] }.]]
+registry.json beside them; without DIR it prints that registry, { "artifacts": […] }. import
+takes such a registry, of another tool too, or a folder that export made, into the run: files
+that lie beside it are copied, ids that are taken become the next version of their name.]]
 artifact.flags = { "run", "json", "type", "step", "against" }
 artifact.notes = [[
 Exit codes: 0 · 1 diff found differences · 4 validate found what does not fit · 2 no such
@@ -31,7 +33,8 @@ artifact.examples = { { "orrery artifact", "of the last run that produced any" }
   { "orrery artifact list --step build", "of one step" },
   { "orrery artifact show out/site.css", "one in detail" },
   { "orrery artifact diff plan.json --against 7f3c", "with that of another run" },
-  { "orrery artifact export delivered", "a copy of all" } }
+  { "orrery artifact export delivered", "a copy of all" },
+  { "orrery artifact import delivered", "and back, into the last run" } }
 
 local function path_of(root, name)
   if name then
@@ -261,8 +264,27 @@ local function export(c)
   return 0
 end
 
-local known = { list = list, show = show, diff = diff, validate = validate,
-  export = export }
+-- Into the run that is named, else into the last one.
+local function import(c)
+  if not c.words[2] then errors.raise("usage", "import what? orrery artifact import FILE") end
+  local root = target.root()
+  local into = require("orrery.face.artifact.import").into
+  local came = into(root, past.id(root, c.opts.run), c.words[2])
+  if c.opts.json then
+    came.added = pack.array(came.added)
+    c.out(json.encode(came, { lossy = true, indent = 2 }) .. "\n")
+    return 0
+  end
+  local more = {}
+  if came.bare > 0 then more[1] = ("%d without a file"):format(came.bare) end
+  if came.known > 0 then more[#more + 1] = ("%d were there"):format(came.known) end
+  c.out(("%s added to run %s%s\n"):format(words.count(#came.added, "artifact"), came.run,
+    #more > 0 and "; " .. table.concat(more, ", ") or ""))
+  return 0
+end
+
+local known = { list = list, show = show, diff = diff, validate = validate, export = export,
+  import = import }
 
 --- Does what the first word says; lists without one.
 ---@param c table the invocation

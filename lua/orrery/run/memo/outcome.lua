@@ -75,7 +75,9 @@ end
 function outcome.finish(run, step, job, result, came)
   if run.consulted then run.consulted:step(step, job) end
   if result.cached == "clean" then
-    run.journal:hit(step.id, result.full, result.saved_usage)
+    -- What was the last key of a step within another workflow, nobody finds by its id here.
+    local full = result.full or run.prefix ~= "" and job.full or nil
+    run.journal:hit(step.id, full, result.saved_usage)
     return result
   end
   run.journal:emit({ ev = "step_finished", id = step.id, kind = step.kind,
