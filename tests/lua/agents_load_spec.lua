@@ -272,6 +272,49 @@ phases:
     end
     assert.is_nil(wf.by_id["3.1"].when)
   end)
+
+  it("takes a branch as a list or as one map, and decisions in it", function()
+    local wf = flow([[
+phases:
+  - phase: 1
+    steps:
+      - { step: 1.1, agent: a }
+      - decision: { id: big, if_no: { skip_to: phase_3 }, if_yes: { steps: [ { step: 1.2, agent: a } ] } }
+      - { step: 1.3, agent: a }
+  - phase: 2
+    steps: [ { step: 2.1, agent: a } ]
+  - phase: 3
+    steps:
+      - { step: 3.1, agent: a }
+      - decision:
+          condition: big AND deep
+          if_yes:
+            - { step: 3.2, agent: a }
+            - decision: { id: late, if_yes: { step: 3.3, agent: a } }
+            - { loop_back: 3.1 }
+          if_no: continue
+      - { step: 3.4, agent: a }
+]], { params = { max_iterations = 2 } })
+    local asked = {}
+    for _, s in ipairs(wf.steps) do asked[s.id] = type(s.when) end
+    assert.are.same({ ["1.1"] = "nil", ["1.2"] = "function", ["1.3"] = "function",
+      ["2.1"] = "function", ["3.1"] = "nil", ["3.2"] = "function", ["3.3"] = "function",
+      ["3.4"] = "nil", ["3.1#2"] = "function", ["3.2#2"] = "function",
+      ["3.3#2"] = "function" }, asked)
+  end)
+
+  it("refuses what it does not understand in a decision, which would lose steps", function()
+    local function said(branch)
+      return says("phases: [ { phase: 1, steps: [ { step: 1, agent: a }, { decision: { id: x, "
+        .. branch .. " } } ] } ]")
+    end
+    assert.truthy(said("if_no: phase_3"):find("'phase_3' is not understood in a decision", 1, true))
+    assert.truthy(said("if_no: { goto: 3 }"):find("'goto' is not understood in a decision", 1, true))
+    assert.truthy(said("if_maybe: [ { step: 2, agent: a } ]"):find("a decision has no 'if_maybe'",
+      1, true))
+    assert.are.equal("", (said("if_yes: { continue: true }, if_no: { end: true }"):gsub(
+      "^.-warning[^\n]*\n?", "")))
+  end)
 end)
 
 local corpus = "../shared/corpus/workflows"

@@ -45,19 +45,6 @@ local function atom(self, t, key)
   self.src:error(t, key, errors.text(tree), tree.hint)
 end
 
--- What a branch does besides holding steps.
-local function jumps(self, branch, at, tree)
-  for i = 1, #branch do
-    local item = branch[i]
-    local to = source.is_map(item) and self.src:text(item, "skip_to")
-    if to then
-      local number = to:match("^phase_(%d+)$")
-      self.skips[#self.skips + 1] = { from = at.phase, to = number or to, tree = tree,
-        t = item, key = "skip_to" }
-    end
-  end
-end
-
 -- Only what is known to ask for it goes back: an undefined NOT does not.
 function Flat:loop(t, back, tree)
   local last = self.out[#self.out]
@@ -69,28 +56,64 @@ function Flat:loop(t, back, tree)
       or name:find("epic", 1, true) and "epic_id" or "iteration_count" }
 end
 
-function Flat:branch(t, key, at, tree)
-  local branch = self.src:get(t, key)
-  if type(branch) ~= "table" then return end
-  if source.is_map(branch) then
-    local back = self.src:text(branch, "loop_back")
-    if back then self:loop(branch, back, tree) end
-    return
-  end
-  local inner = { phase = at.phase, optional = at.optional, when = join(at.when, tree) }
-  for i = 1, #branch do
-    if source.is_map(branch[i]) and branch[i].step ~= nil then self:step(branch, i, inner) end
-  end
-  jumps(self, branch, at, tree)
+function Flat:skip(t, to, at, tree)
+  self.skips[#self.skips + 1] = { from = at.phase, to = to:match("^phase_(%d+)$") or to,
+    after = #self.out, tree = tree, t = t, key = "skip_to" }
 end
 
+-- Words of a branch that change nothing: what follows is what comes next anyway.
+local idle = { continue = true, skip = true, ["end"] = true }
+
+-- One item of a branch: a step, more decisions, or where to go.
+function Flat:branch_item(list, i, at, tree)
+  local item = list[i]
+  if type(item) == "string" and idle[item] then return end
+  if not source.is_map(item) then
+    return self.src:error(list, i, ("'%s' is not understood in a decision"):format(tostring(item)),
+      "write steps, { skip_to: phase_N }, { loop_back: STEP } or { continue: true }")
+  end
+  local inner = { phase = at.phase, optional = at.optional, when = join(at.when, tree) }
+  if item.step ~= nil or item.agent ~= nil then return self:step(list, i, inner) end
+  if item.decision ~= nil then return self:decision(self.src:map(item, "decision"), inner) end
+  local to, back = self.src:text(item, "skip_to"), self.src:text(item, "loop_back")
+  if to then self:skip(item, to, at, tree) end
+  if back then self:loop(item, back, tree) end
+  if item.steps ~= nil then self:items(item, "steps", inner) end
+  for key in sorted.pairs(item) do
+    if not (key == "steps" or key == "skip_to" or key == "loop_back" or idle[key]) then
+      self.src:error(item, key, ("'%s' is not understood in a decision"):format(key),
+        "a branch has steps, skip_to, loop_back and continue")
+    end
+  end
+end
+
+-- A branch is a list of items, or one of them.
+function Flat:branch(t, key, at, tree)
+  local branch = self.src:get(t, key)
+  if branch == nil then return end
+  if type(branch) ~= "table" or source.is_map(branch) then
+    return self:branch_item(t, key, at, tree)
+  end
+  for i = 1, #branch do self:branch_item(branch, i, at, tree) end
+end
+
+local branches = { if_yes = true, if_pass = true, if_no = false, if_fail = false }
+
 function Flat:decision(t, at)
-  local tree = atom(self, t, self.src:text(t, "type") and "type" or "id")
+  local tree = t and atom(self, t, self.src:text(t, "condition") and "condition"
+    or self.src:text(t, "type") and "type" or "id")
   if not tree then return end
-  self:branch(t, "if_yes", at, tree)
-  self:branch(t, "if_pass", at, tree)
-  self:branch(t, "if_no", at, { op = "not", tree })
-  self:branch(t, "if_fail", at, { op = "not", tree })
+  for _, key in ipairs { "if_yes", "if_pass", "if_no", "if_fail" } do
+    self:branch(t, key, at, branches[key] and tree or { op = "not", tree })
+  end
+  local to = self.src:text(t, "skip_to")
+  if to then self:skip(t, to, at, tree) end
+  for key in sorted.pairs(t) do
+    if type(key) == "string" and key:find("^if_") and branches[key] == nil then
+      self.src:error(t, key, ("a decision has no '%s'"):format(key),
+        "it has if_yes, if_no, if_pass and if_fail")
+    end
+  end
 end
 
 function Flat:items(t, key, at)
@@ -145,15 +168,15 @@ function Flat:phase(holder, key, i)
   self:items(t, "after_stories", at)
 end
 
--- skip_to: the phases between run only when the decision did not ask to leave them out.
+-- skip_to: what stands between runs only when the decision did not ask to leave it out.
 local function apply_skips(self)
   for _, skip in ipairs(self.skips) do
     local to = self.numbers[skip.to]
     if not to then
       self.src:error(skip.t, skip.key, ("skip_to names no phase: '%s'"):format(skip.to))
     else
-      for _, e in ipairs(self.out) do
-        if e.phase > skip.from and e.phase < to then
+      for i, e in ipairs(self.out) do
+        if i > skip.after and e.phase < to then
           e.when = join(e.when, { op = "not", skip.tree })
         end
       end
