@@ -21,7 +21,10 @@ local function same(dir, params)
   return made.stdout
 end
 
-local function files(text) return { ["orrery.lua"] = "return {}", ["x.yaml"] = text } end
+local function files(text)
+  return { ["orrery.lua"] = "return {}", ["x.yaml"] = text, ["workflows/inner.yaml"] =
+    "inputs: { goal: { type: string }, n: { type: integer } }\nsteps: [ { step: 1, agent: i } ]" }
+end
 
 local function test(text, check, params)
   return function()
@@ -139,6 +142,18 @@ phases:
     assert.truthy(lua:find('before = { "3.3" }', 1, true), lua)
     assert.truthy(lua:find('when = o.condition "NOT big"', 1, true), lua)
   end, "-p max_iterations=3 -p big=yes"))
+
+  it("keeps a workflow within, what it is given and what others read of it", test([[
+steps:
+  - { step: 1, agent: a, outputs: [a.json] }
+  - { step: 2, workflow: inner, with: { goal: "{{workflow_id}}", n: 2 }, condition: a.x > 1,
+      inputs: [a.json (from step 1)], outputs: [b.json] }
+  - { step: 3, agent: b, inputs: [b.json (from step 2)] }
+]], function(lua)
+    assert.truthy(lua:find('workflow = "inner"', 1, true), lua)
+    assert.truthy(lua:find('with = { goal = "{{params.workflow_id}}", n = 2 }', 1, true), lua)
+    assert.truthy(lua:find('reads = { { "b.json", from = "2" } }', 1, true), lua)
+  end))
 
   it("writes the order of a file whose steps go one after the other", test([[
 parallel_execution: { enabled: false, timeout_per_step: 1500 }

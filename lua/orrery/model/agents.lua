@@ -104,6 +104,12 @@ end
 ---------------------------------------------------------------------------
 -- nodes
 
+-- Authors name a workflow, or its file, wherever that lay when they wrote it.
+local function workflow_name(self, text)
+  local name = text:match("([^/]+)%.ya?ml$")
+  return name and not reading.fs(self.box).stat(text) and name or text
+end
+
 local function step_fields(self, e)
   local values = templates.over(self.values, e.vars)
   local role = e.role and templates.text(e.role, values)
@@ -118,15 +124,19 @@ local function step_fields(self, e)
   if role then
     fields.agent, fields.model = role, e.model
     fields.prompt = table.concat(prompt, "\n\n")
-  else
+  elseif e.skill then
     fields.skill = e.skill
+  else
+    e.workflow = workflow_name(self, templates.text(e.workflow, values))
+    fields.workflow, fields.with = e.workflow, e.with and templates.deep(e.with, values) or nil
   end
   return fields
 end
 
 local function step_node(self, e)
   local places = {}
-  for _, k in ipairs { "agent", "skill", "inputs", "outputs", "condition", "retry" } do
+  for _, k in ipairs { "agent", "skill", "workflow", "with", "inputs", "outputs", "condition",
+    "retry" } do
     if e.t[k] ~= nil then places[k] = self.src:place(e.t, k) end
   end
   places.prompt = e.t.description ~= nil and self.src:place(e.t, "description") or nil

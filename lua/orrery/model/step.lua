@@ -313,7 +313,7 @@ local OF_ARTIFACTS = { "reads", "artifacts", "uses", "fallback", "on_failure", "
 local function add_artifacts(out, f, kind, into)
   local more = out.condition ~= nil or out.needs[1] == "*" or f.behind ~= nil
   out.behind = f.behind
-  if kind == "agent" or kind == "skill" then
+  if kind == "agent" or kind == "skill" or kind == "workflow" then
     for _, name in ipairs(OF_ARTIFACTS) do
       if f[name] ~= nil then out[name], more = f[name], true end
     end

@@ -5,6 +5,7 @@ local func = require("orrery.core.func")
 local loop = require("orrery.kernel.loop")
 local shown = require("orrery.kernel.lazy")("orrery.run.graph.shown")
 local sorted = require("orrery.kernel.sorted")
+local time = require("orrery.kernel.lazy")("orrery.time")
 
 local call = {}
 
@@ -189,7 +190,7 @@ function call.execute(r, step, prepared, job)
   if res == nil or res.timed_out then
     r.loop:workers():cancel(id)
     return { stdout = "", stderr = "", error = { class = "timeout",
-      message = ("timed out after %s"):format(tostring(step.fields.timeout)) } }
+      message = ("timed out after %s"):format(time.format(job.timeout)) } }
   end
   local facts = res.facts or {}
   local out = { stdout = facts.log or "", stderr = "" }

@@ -4,6 +4,7 @@ local json = require("orrery.core.json")
 local loop = require("orrery.kernel.loop")
 local proc = require("orrery.core.proc")
 local template = require("orrery.model.template")
+local time = require("orrery.kernel.lazy")("orrery.time")
 
 local run = {}
 
@@ -80,7 +81,7 @@ end
 local function failure(step, event)
   if event.timed_out then
     return { class = "timeout", message = ("timed out after %s"):format(
-      tostring(step.fields and step.fields.timeout or "its timeout")) }
+      step.timeout and time.format(step.timeout) or "its timeout") }
   end
   if event.signal then
     return { class = "signal:" .. event.signal,

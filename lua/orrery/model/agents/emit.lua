@@ -129,6 +129,15 @@ local function prompt(self, e)
   return #parts > 0 and table.concat(parts, "\n\n") or nil
 end
 
+-- Params of a workflow within: their templates as they are written here.
+local function with(self, map)
+  local out = {}
+  for k, v in sorted.pairs(map) do
+    put(out, k, type(v) == "string" and self:text(v) or emit.plain(v))
+  end
+  return out
+end
+
 -- What the order needs beside data and conditions, which say it themselves.
 local function behind(self, s)
   local out = {}
@@ -192,7 +201,10 @@ end
 
 local function fields(self, e)
   local s, f = self.wf.by_id[e.id], {}
-  if e.role then put(f, "agent", self:text(s.fields.agent)) else put(f, "skill", e.skill) end
+  put(f, "agent", e.role and self:text(s.fields.agent))
+  put(f, "skill", not e.role and e.skill or nil)
+  put(f, "workflow", e.workflow and self:text(e.workflow))
+  put(f, "with", e.with and with(self, e.with))
   put(f, "model", e.model)
   put(f, "doc", e.name)
   put(f, "when", condition(e.trees))

@@ -17,10 +17,13 @@ local used = { step = true, id = true, tasks = true, artifacts = true, failure_a
   tool = true, type = true, retry = true, parallel = true, parallel_group = true,
   optional = true, policy = true, model = true, notes = true, secondary_outputs = true }
 
-local function metadata(t)
+-- What a step may say that is another workflow.
+local SUB = { workflow = true, sub_workflow = true, with = true }
+
+local function metadata(t, is_sub)
   local out = {}
   for k, v in sorted.pairs(t) do
-    if not used[k] then out[k] = v end
+    if not used[k] and not (is_sub and SUB[k]) then out[k] = v end
   end
   return out
 end
@@ -174,7 +177,12 @@ function entry.read(src, e, role)
   local t = e.t
   e.role, e.skill, e.tool = src:text(t, "agent"), src:text(t, "skill"), src:text(t, "tool")
   e.name = src:text(t, "name") or src:text(t, "task")
-  e.role = e.role or not e.skill and role or nil
+  -- Where somebody does it, a workflow named besides is their affair.
+  if not e.role and not e.skill then
+    e.workflow = src:text(t, "workflow") or src:text(t, "sub_workflow")
+    e.with = e.workflow and src:map(t, "with") or nil
+  end
+  e.role = e.role or not e.skill and not e.workflow and role or nil
   e.description, e.notes = read_description(src, t), src:text(t, "notes")
   e.inputs = read_inputs(src, t)
   e.outputs = read_outputs(src, t, "artifacts", read_outputs(src, t, "outputs", {}))
@@ -186,7 +194,7 @@ function entry.read(src, e, role)
   e.parallel = flag(src, t, "parallel")
   e.rating = src:text(t, "type") == "validation"
   e.publish = src:text(t, "policy") == "auto-on-pass" or e.skill == "artifact-publisher"
-  e.meta = metadata(t)
+  e.meta = metadata(t, e.workflow ~= nil)
   for k, v in pairs(e.validation.meta) do e.meta["validation." .. k] = v end
 end
 
@@ -196,7 +204,7 @@ end
 function entry.manned(src, entries)
   local idle = {}
   for _, e in ipairs(entries) do
-    if not e.role and not e.skill then idle[#idle + 1] = e end
+    if not e.role and not e.skill and not e.workflow then idle[#idle + 1] = e end
   end
   for i, e in ipairs(idle) do
     if i > FEW then break end
@@ -206,7 +214,8 @@ function entry.manned(src, entries)
       text = ("%s, nor have %d more"):format(text, #idle - FEW)
     end
     src.report:error(e.place, text, handler and ("'%s' is a function of another engine; write "
-      .. "agent: ROLE or skill: NAME"):format(handler) or "write agent: role")
+      .. "agent: ROLE or skill: NAME"):format(handler)
+      or "write agent: ROLE, skill: NAME or workflow: NAME")
   end
 end
 

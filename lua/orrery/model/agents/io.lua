@@ -213,7 +213,10 @@ function io.attach(wf, entries, src, values, opts)
   end
   for _, e in ipairs(entries) do
     local s = wf.by_id[e.id]
-    if s and s.kind and not s.agent_io and not e.plain then
+    if s and s.kind == "workflow" and not e.plain then
+      -- Its outputs are those of steps in it, which write them.
+      declare(s, { inputs = read_inputs(self, e), outputs = {} })
+    elseif s and s.kind and not s.agent_io and not e.plain then
       s.agent_io = { inputs = read_inputs(self, e), outputs = self.outputs[e.id], name = e.name,
         role = e.role, skill = e.skill, tool = e.tool, notes = e.notes, round = e.tag,
         publish = e.publish or nil, rating = e.rating or nil, fallback = e.fallback,

@@ -99,7 +99,8 @@ end
 
 local function is_plain(s)
   local g = s.gate
-  return not (s.kind == "agent" or s.kind == "skill") or not (s.reads or s.artifacts or s.uses
+  local able = s.kind == "agent" or s.kind == "skill" or s.kind == "workflow"
+  return not able or not (s.reads or s.artifacts or s.uses
     or s.fallback or s.on_failure or g and (g.score or g.verdict or g.rubric or g.checks))
 end
 
