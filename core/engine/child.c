@@ -252,9 +252,22 @@ void orr_child_kill(struct orr_loop *loop, int64_t id, int sig, double grace)
 
 /* --- the source -----------------------------------------------------------*/
 
+/* It may act before its start is told; then that is awaited. */
+static bool is_told(struct orr_loop *loop, struct orr_child *c)
+{
+    int64_t id = c->src.id;
+    while (c && !c->pid) {
+        orr_spawner_await(loop);
+        c = find(loop, id);
+    }
+    return c != NULL;
+}
+
 static void child_ready(struct orr_source *s, unsigned part, uint32_t events)
 {
     struct orr_child *c = (struct orr_child *)s;
+    if (!is_told(s->loop, c))
+        return;
     if (part == PART_EXIT) {
         c->exited = true;
         orr_source_unwatch(s, c->pidfd); // it would stay ready
@@ -299,19 +312,21 @@ void orr_child_announce(struct orr_loop *loop, struct orr_child *c)
     orr_source_add(loop, &c->src, &child_ops);
 }
 
-int orr_child_adopt(struct orr_child *c)
+int orr_child_watch(struct orr_child *c, int pidfd)
 {
-    c->tree.leader = c->pid;
-    c->tree.tag = c->tag;
-    int sys = orr_source_watch(&c->src, PART_EXIT, c->pidfd, EPOLLIN);
+    int sys = orr_source_watch(&c->src, PART_EXIT, pidfd, EPOLLIN);
     for (unsigned i = 0; i < 2 && !sys; i++)
         if (c->out[i] >= 0)
             sys = orr_source_watch(&c->src, PART_OUT + i, c->out[i], EPOLLIN);
-    if (sys)
-        return sys;
+    return sys;
+}
+
+void orr_child_adopt(struct orr_child *c)
+{
+    c->tree.leader = c->pid;
+    c->tree.tag = c->tag;
     if (c->end_by)
         wake_at(c, c->end_by);
-    return 0;
 }
 
 void orr_child_postpone(struct orr_child *c, uint64_t ns)

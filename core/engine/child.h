@@ -41,9 +41,12 @@ struct orr_child {
  * drops the source when it will not run. */
 void orr_child_announce(struct orr_loop *loop, struct orr_child *c);
 
-/* Takes over a running process whose fds and pid are filled in: starts to watch
- * it. 0, or an errno after which the caller still owns the process. */
-int orr_child_adopt(struct orr_child *c);
+/* Has the loop watch a process and the pipes in c->out; by any thread. 0, or an
+ * errno after which the caller still owns the process. */
+int orr_child_watch(struct orr_child *c, int pidfd);
+
+/* Takes over a watched process whose fds, pid and times are filled in. */
+void orr_child_adopt(struct orr_child *c);
 
 /* The child behind a source, or NULL when it is something else. */
 struct orr_child *orr_child_of(struct orr_source *s);

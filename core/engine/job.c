@@ -47,6 +47,7 @@ static bool is_leader(struct orr_loop *loop, pid_t pid)
 static void reap_orphans(struct orr_loop *loop)
 {
     siginfo_t si = {0};
+    orr_spawner_collect(loop);
     if (orr_spawner_away(loop))
         return;
     while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 &&

@@ -303,11 +303,14 @@ static void go_out(struct start *st)
     } else if ((st->pidfd = (int)syscall(SYS_pidfd_open, st->pid, 0)) < 0) {
         st->rc = orr_err_errno(&st->err, errno, "watching a child");
         undo(st);
+    } else if ((sys = orr_child_watch(st->c, st->pidfd))) {
+        st->rc = orr_err_errno(&st->err, sys, "watching a child");
+        undo(st);
     }
     close_all(st);
 }
 
-/* The process runs; from here on it is the loop's, or is killed again. */
+/* The process runs; from here on it is the loop's. */
 static void adopt(struct start *st)
 {
     struct orr_child *c = st->c;
@@ -316,13 +319,7 @@ static void adopt(struct start *st)
     c->started = st->began;
     if (st->spec.timeout > 0 && st->spec.timeout < 1e9)
         c->end_by = c->started + (uint64_t)(st->spec.timeout * 1e9);
-    int sys = orr_child_adopt(c);
-    if (!sys) {
-        orr_job_enter(c);
-        return;
-    }
-    undo(st);
-    st->rc = orr_err_errno(&st->err, sys, "watching a child");
+    orr_child_adopt(c);
 }
 
 static struct orr_child *make_child(struct orr_loop *loop,
@@ -380,16 +377,15 @@ int orr_spawn(struct orr_loop *loop, const struct orr_spec *spec, int64_t *id,
     st->rc = prepare(st, &st->err);
     if (st->rc == 0) {
         st->foreground = orr_job_prepare(loop, c, spec->tty);
-        go_out(st);
-    }
-    if (st->rc == 0) {
         orr_child_announce(loop, c);
-        adopt(st);
+        go_out(st);
         if (st->rc < 0)
             orr_source_drop(&c->src);
     }
     int rc = st->rc;
     if (rc == 0) {
+        adopt(st);
+        orr_job_enter(c);
         *id = c->src.id;
         *pid = c->pid;
     } else {
@@ -443,9 +439,13 @@ static int own_words(struct start *st, struct orr_err *e)
     return 0;
 }
 
+/* What runs tells of itself by its pipes and its end; its deadline is set when
+ * the loop knows of it. */
 static void errand_out(struct orr_errand *it)
 {
-    go_out((struct start *)it);
+    struct start *st = (struct start *)it;
+    go_out(st);
+    it->quiet = st->rc == 0 && !(st->spec.timeout > 0);
 }
 
 /* One that was not begun ends unseen: the loop closes. */
@@ -462,6 +462,7 @@ static void errand_back(struct orr_errand *it)
         ev->exit->error = orr_xalloc(sizeof st->err);
         *ev->exit->error = st->err;
         c->exit = NULL;
+        orr_job_leave(c);
         orr_source_drop(&c->src);
         unmake_child(c);
     }
@@ -480,16 +481,19 @@ int orr_spawn_apart(struct orr_loop *loop, const struct orr_spec *spec,
         rc = own_words(st, e);
     if (rc == 0) {
         orr_job_prepare(loop, c, false);
+        orr_child_announce(loop, c);
         int sys = orr_spawner_send(loop, &st->errand);
-        if (sys)
+        if (sys) {
             rc = orr_err_errno(e, sys, "a thread that starts children");
+            orr_source_drop(&c->src);
+        }
     }
     if (rc < 0) {
         unmake_child(c);
         start_free(st);
         return rc;
     }
-    orr_child_announce(loop, c);
+    orr_job_enter(c);
     *id = c->src.id;
     return 0;
 }

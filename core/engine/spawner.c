@@ -1,6 +1,6 @@
 /*
  * spawner: two queues under one lock. The thread sleeps on a condition, the
- * loop on an eventfd, which is written when the second queue was empty.
+ * loop on an eventfd, which is written for what is not quiet.
  *
  *     loop --send--> todo --out--> done --eventfd--> loop: back
  */
@@ -71,10 +71,10 @@ static void *work(void *arg)
         it->out(it);
         pthread_mutex_lock(&sp->lock);
         sp->busy = false;
-        bool first = !sp->done.first;
+        bool quiet = it->quiet;
         put(&sp->done, it);
         pthread_cond_signal(&sp->rest);
-        if (!first)
+        if (quiet)
             continue;
         pthread_mutex_unlock(&sp->lock); // who wakes is not to wait for it
         ring(sp);
@@ -104,15 +104,22 @@ static struct orr_errand *take_all(struct queue *q)
     return first;
 }
 
+/* With 'some', waits until there is something to take. */
+static void collect(struct orr_spawner *sp, bool some)
+{
+    pthread_mutex_lock(&sp->lock);
+    while (some && !sp->done.first)
+        pthread_cond_wait(&sp->rest, &sp->lock);
+    struct orr_errand *it = take_all(&sp->done);
+    pthread_mutex_unlock(&sp->lock);
+    bring_back(sp, it);
+}
+
 static void source_ready(struct orr_source *s, unsigned part, uint32_t events)
 {
     (void)part;
     (void)events;
-    struct orr_spawner *sp = (struct orr_spawner *)s;
-    pthread_mutex_lock(&sp->lock);
-    struct orr_errand *it = take_all(&sp->done);
-    pthread_mutex_unlock(&sp->lock);
-    bring_back(sp, it);
+    collect((struct orr_spawner *)s, false);
 }
 
 static void source_end(struct orr_source *s)
@@ -190,6 +197,18 @@ unsigned orr_spawner_away(struct orr_loop *loop)
 {
     struct orr_spawner *sp = *orr_loop_spawner(loop);
     return sp ? sp->away : 0;
+}
+
+void orr_spawner_collect(struct orr_loop *loop)
+{
+    struct orr_spawner *sp = *orr_loop_spawner(loop);
+    if (sp && sp->away)
+        collect(sp, false);
+}
+
+void orr_spawner_await(struct orr_loop *loop)
+{
+    collect(*orr_loop_spawner(loop), true);
 }
 
 void orr_spawner_settle(struct orr_loop *loop)
