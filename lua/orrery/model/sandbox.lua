@@ -1,6 +1,7 @@
 -- The box a workflow file is evaluated in: one environment for the file and its modules,
 -- a record of what it read, and an end for files that never return.
 local errors = require("orrery.kernel.errors")
+local heap = require("orrery.kernel.heap")
 local lazy = require("orrery.kernel.lazy")
 local library = require("orrery.model.library")
 local mistakes = lazy("orrery.model.mistakes")
@@ -77,6 +78,7 @@ local function hook_of(box)
     if not box.loading then return end
     if box.over and debug.getinfo(2, "f").func == Box.call then return end
     box.count = box.count + (box.over and 0 or box.step)
+    heap.tend()
     local why = overdue(box)
     if not why then return end
     if not box.over then
