@@ -111,7 +111,7 @@ end
 ---@param selection? table<string, true> ids of the steps that are part of it; nil: all
 ---@return orrery.Scheduler
 function scheduler.new(run, selection)
-  local self = setmetatable({ run = run, slots = run.slots, nodes = {}, linked = {},
+  local self = setmetatable({ run = run, slots = run.slots, nodes = {}, tasks = {}, linked = {},
     transparent = {}, order = {}, selection = selection,
     work = { first = 1, last = 0 } }, Scheduler)
   self.top = build_group(self, run.workflow.top, nil, nil)
@@ -262,7 +262,7 @@ local function unit_done(task)
   local node = task.node
   local self = node.sched
   self.slots:release(node)
-  node.task = nil
+  self.tasks[node] = nil
   local result = task.value
   if not task.ok then
     result = raised(self, node, result, task.began)
@@ -319,7 +319,7 @@ local BODIES = { step = perform, group = perform_group, fan = perform_fan }
 local function spawn(self, node)
   local task = self.run.loop:task(node.id, node.perform or BODIES[node.kind], self, node)
   task.node, task.on_end, task.began = node, unit_done, self.run.loop:now()
-  node.task = task
+  self.tasks[node] = task
 end
 
 -- A claim of one unit that no policy hands out: a body's call, a finally step.
@@ -327,7 +327,8 @@ local Claim = {}
 Claim.__index = Claim
 
 function Claim:take()
-  return not self.node.result and not self.node.task and self.node or nil
+  local node = self.node
+  return not node.result and not node.sched.tasks[node] and node or nil
 end
 
 function Claim.offer(_, node) spawn(node.sched, node) end
@@ -448,10 +449,11 @@ function Scheduler.ready(_, node) became_ready(node) end
 ---@param why string
 function Scheduler:cancel(node, why)
   if node.result or (why == "changed" and restart.spares(self.run, node.unit)) then return end
-  if node.task and node.g then
+  local task = self.tasks[node]
+  if task and node.g then
     node.g:close(why)
-  elseif node.task then
-    node.task:cancel(errors.new("cancelled", why))
+  elseif task then
+    task:cancel(errors.new("cancelled", why))
   elseif node.kind == "group" then
     self:skip(node, "stopped")
   else

@@ -21,7 +21,9 @@ end
 function restart.overrule(run, code)
   run.interrupted, run.restarting = code, nil
   for _, node in ipairs(run.scheduler.order) do
-    if node.task and not node.members then run.scheduler:cancel(node, "interrupted") end
+    if run.scheduler.tasks[node] and not node.members then
+      run.scheduler:cancel(node, "interrupted")
+    end
   end
 end
 

@@ -38,7 +38,7 @@ function slots.new(loop, resources, jobs, explicit)
   lanes.agent = explicit and lanes.job or lane("agent", slots.AGENTS)
   local self = setmetatable({ loop = loop, resources = resources, jobs = jobs, lanes = lanes,
     order = { lanes.none, lanes.job, not explicit and lanes.agent or nil },
-    running = 0, sleeping = 0, groups = {}, calls = {},
+    running = 0, sleeping = 0, groups = {}, calls = {}, held = {},
     vacated = lane("vacated", 0), unsettled = 0, settling = { first = 1, last = 0 } }, Slots)
   loop:on_idle(function() return self:pump() end)
   resources.slots = self
@@ -69,7 +69,7 @@ local function try(self, l)
   local ok, err = self.resources:admit(node, claimant)
   if ok then
     l.free = l.free - 1
-    node.lane = l
+    self.held[node] = l
     if node.counted ~= false then self.running = self.running + 1 end
     claimant:offer(node)
   elseif err then
@@ -98,7 +98,7 @@ local function settle(self)
   if not node then return false end
   q[q.first] = nil
   q.first = q.first + 1
-  node.task:wake()
+  node.sched.tasks[node]:wake()
   return true
 end
 
@@ -119,7 +119,7 @@ end
 ---@param node orrery.Node
 ---@return boolean
 function Slots:wanted(node)
-  local l = node.lane
+  local l = self.held[node]
   return l == self.lanes.job and self.jobs > 1 and l.free == 0 and l.claims.n > 0
 end
 
@@ -127,9 +127,9 @@ end
 --- else it holds it keeps. Only for an end that cannot change who comes next. In its task.
 ---@param node orrery.Node
 function Slots:vacate(node)
-  local l = node.lane
+  local l = self.held[node]
   l.free = l.free + 1
-  node.lane = self.vacated
+  self.held[node] = self.vacated
   self.unsettled = self.unsettled + 1
   local q = self.settling
   q.last = q.last + 1
@@ -153,9 +153,9 @@ end
 --- Gives back what an offered node held.
 ---@param node orrery.Node
 function Slots:release(node)
-  local l = node.lane
+  local l = self.held[node]
   if not l then return end
-  node.lane = nil
+  self.held[node] = nil
   l.free = l.free + 1
   if l == self.vacated then settled(self, node) end
   if node.counted ~= false then self.running = self.running - 1 end
