@@ -128,13 +128,35 @@ static int l_nap(lua_State *L)
     return 0;
 }
 
+/* As debug.getinfo(level, "Sl") would tell, without a table for each asking. */
+static int l_caller(lua_State *L)
+{
+    int level = (int)luaL_checkinteger(L, 1);
+    size_t n;
+    const char *own = luaL_checklstring(L, 2, &n);
+    lua_Debug ar;
+    for (int last = level + 27; level <= last; level++) {
+        if (!lua_getstack(L, level, &ar) || !lua_getinfo(L, "Sl", &ar) ||
+            *ar.what == 'C')
+            return 0;
+        if (strncmp(ar.source, own, n) != 0) {
+            lua_pushstring(L, ar.source +
+                                  (*ar.source == '@' || *ar.source == '='));
+            lua_pushinteger(L, ar.currentline);
+            return 2;
+        }
+    }
+    return 0;
+}
+
 int orr_open_sys(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"mono", l_mono},     {"wall", l_wall},     {"stamp", l_stamp},
         {"pid", l_pid},       {"cpus", l_cpus},     {"environ", l_environ},
         {"random", l_random}, {"cwd", l_cwd},       {"usage", l_usage},
-        {"nap", l_nap},       {"memory", l_memory}, {NULL, NULL}};
+        {"nap", l_nap},       {"memory", l_memory}, {"caller", l_caller},
+        {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushliteral(L, ORRERY_VERSION);
     lua_setfield(L, -2, "version");

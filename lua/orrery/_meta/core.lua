@@ -23,6 +23,7 @@
 ---@field cwd fun(): string
 ---@field nap fun(seconds: number)       blocks this thread, at most 0.1 s: for workers, where no loop can wait
 ---@field usage fun(): { cpu: number, rss: integer }
+---@field caller fun(level: integer, own: string): string?, integer?   source, without its mark, and line of the nearest Lua function from level on (as debug.getinfo counts) whose source does not begin with own; nil when a C function comes first
 
 --- orrery.core.pack (workers too): canonical bytes of plain values.
 --- nil, booleans, int64, doubles (one NaN; -0.0 is not 0.0), strings, null,

@@ -118,9 +118,9 @@
 ---@class orrery.PathSpec
 ---@field path string                     template text, normalised, relative to the root
 ---@field name? string
----@field exclude boolean
----@field glob boolean
----@field dir boolean                     ended in "/" or known to be a directory
+---@field exclude? boolean
+---@field glob? boolean
+---@field dir? boolean                    ended in "/" or known to be a directory
 ---@field optional? boolean              an output may be missing; an input implies no edge
 
 ---@class orrery.Retry

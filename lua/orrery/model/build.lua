@@ -29,13 +29,6 @@ local function node(what, id, fields, last)
   return setmetatable({ what = what, id = id, fields = fields, place = place.caller(last) }, Node)
 end
 
--- The place of o.step "x" { … } is that of o.step "x": asking twice would cost as much as
--- all the rest, and there `return o.workflow "x" { … }` is no tail call yet.
-local function complete(self, fields)
-  return setmetatable({ what = self.what, id = self.id, fields = fields, place = self.place },
-    Node)
-end
-
 Node.__call = function(self, fields)
   if self.fields then
     error(("%s '%s' is followed by another value; is a comma missing between them?")
@@ -45,7 +38,9 @@ Node.__call = function(self, fields)
     error(('o.%s "%s" needs a table of fields: o.%s "%s" { … }')
       :format(self.what, self.id, self.what, self.id), 2)
   end
-  return complete(self, fields)
+  -- Its place stays that of o.step "x", where `return o.workflow "x" { … }` is no tail call yet.
+  self.fields = fields
+  return self
 end
 
 Node.__tostring = function(self) return ("%s '%s'"):format(self.what, tostring(self.id)) end

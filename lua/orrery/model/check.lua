@@ -16,12 +16,14 @@ local function node_of(item) return item.node or (item.template and item.templat
 local untemplated = { needs = true, after = true, when = true, returns = true, gate = true,
   finally = true, steps = true, params = true, policy = true, doc = true }
 
+local EDGES = { "needs", "after" }
+
 --- needs and after of a step or group name steps and groups that exist.
 ---@param item orrery.Step|orrery.Group
 ---@param wf orrery.Workflow
 ---@param report orrery.Messages
 function check.names(item, wf, report)
-  for _, field in ipairs { "needs", "after" } do
+  for _, field in ipairs(EDGES) do
     for _, id in ipairs(item[field]) do
       if not wf.by_id[id] then
         local at = node_of(item) and report:at(node_of(item), field) or item.place

@@ -122,6 +122,8 @@ local function imply(s, other, path, asked)
   needs[#needs + 1] = other.id
 end
 
+local NONE = {}
+
 local function set_of(list)
   local set = {}
   for _, v in ipairs(list) do set[v] = true end
@@ -191,7 +193,7 @@ function edges.complete(wf, report)
   local owners = { files = {}, globs = {}, known = {} }
   for _, s in ipairs(wf.steps) do claim(owners, s, wf.values, report) end
   for _, s in ipairs(wf.steps) do
-    local asked = set_of(s.needs)
+    local asked = #s.needs > 0 and set_of(s.needs) or NONE
     imply_inputs(s, owners, wf.values, asked)
     imply_items(s, wf.by_id, asked)
   end

@@ -86,9 +86,21 @@ local function cycle_at(stack, from)
   return found
 end
 
+local function all_black(self, list)
+  for _, n in ipairs(list) do
+    if self.color[n] ~= BLACK then return false end
+  end
+  return true
+end
+
 -- Depth first with a stack of our own, members in file order: what must come before is
 -- visited before, so the order of leaving is a topological one.
 local function visit(self, root)
+  if not root.what and all_black(self, before(self, root)) then
+    self.color[root] = BLACK
+    self.order[#self.order + 1] = root
+    return
+  end
   local stack = { { node = root, at = 0 } }
   self.color[root] = GREY
   while #stack > 0 do

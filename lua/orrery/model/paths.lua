@@ -70,15 +70,17 @@ end
 function paths.spec(text, cwd, name)
   if type(text) ~= "string" then return nil, "a path is text, not a " .. type(text) end
   if text:find("^[^!%c*?%[{][^%c*?%[{]*$") then -- nothing but a path, as most are
-    return { path = paths.join(text, cwd), name = name, exclude = false, glob = false,
-      dir = text:byte(-1) == SLASH }
+    local spec = { path = paths.join(text, cwd) }
+    if name then spec.name = name end
+    if text:byte(-1) == SLASH then spec.dir = true end
+    return spec
   end
   local exclude = text:sub(1, 1) == "!"
   if exclude then text = text:sub(2) end
   if text == "" then return nil, "a path is empty" end
   if text:find("%c") then return nil, "a path contains a control character" end
-  return { path = paths.join(text, cwd), name = name, exclude = exclude,
-    glob = paths.is_glob(text), dir = text:byte(-1) == SLASH }
+  return { path = paths.join(text, cwd), name = name, exclude = exclude or nil,
+    glob = paths.is_glob(text) or nil, dir = text:byte(-1) == SLASH or nil }
 end
 
 local none = {}

@@ -1,5 +1,7 @@
 -- Where something stands in a workflow file: the line that called a constructor, and,
 -- once there is something to say about it, the line of one of its fields.
+local sys = require("orrery.core.sys")
+
 local place = {}
 
 -- Our own modules are no place: "@orrery." when embedded, "@DIR/orrery/" from a tree.
@@ -11,16 +13,10 @@ local own = debug.getinfo(1, "S").source:match("^(.*)model[%./]place")
 ---@param last? orrery.Place what it was the last time; given back when it still is
 ---@return orrery.Place
 function place.caller(last)
-  for at = 3, 30 do -- 2 is the function of ours that asks
-    local info = debug.getinfo(at, "Sl")
-    if not info or info.what == "C" then break end
-    if info.source:sub(1, #own) ~= own then
-      local file = info.source:gsub("^[@=]", "")
-      if last and last.line == info.currentline and last.file == file then return last end
-      return { file = file, line = info.currentline }
-    end
-  end
-  return {}
+  local file, line = sys.caller(3, own) -- 2 is the function of ours that asks
+  if not file then return {} end
+  if last and last.line == line and last.file == file then return last end
+  return { file = file, line = line }
 end
 
 --- The line that called what asks, when it is none of ours and not C.

@@ -239,9 +239,16 @@ end
 local parses = { text = true, lines = true, json = true }
 local shells = { sh = true, bash = true }
 
+-- A command that there is nothing to say about: most are, and what says it is made per step.
+local function is_command(v)
+  return type(v) == "string" and v:find("%S") ~= nil or v == nil
+end
+
 local function add_command(out, f, node, into)
-  if f.run ~= nil then check_argv(f.run, "run", sayer(into, node, "run")) end
-  if f.service ~= nil then check_argv(f.service, "service", sayer(into, node, "service")) end
+  if not is_command(f.run) then check_argv(f.run, "run", sayer(into, node, "run")) end
+  if not is_command(f.service) then
+    check_argv(f.service, "service", sayer(into, node, "service"))
+  end
   if f.parse and not parses[f.parse] then
     sayer(into, node, "parse")(("parse = '%s' is none of text, lines, json"):format(f.parse))
   end
@@ -278,7 +285,17 @@ local function add_environment(out, f, node, into)
   out.env = clauses.over(into.env, clauses.env(f.env, f.pass_env, sayer(into, node, "env")))
 end
 
+local CLAUSES = { "timeout", "retry", "cache", "resources", "gate", "ready", "stop", "show" }
+
+local function has_clauses(f)
+  for i = 1, #CLAUSES do
+    if f[CLAUSES[i]] ~= nil then return true end
+  end
+  return false
+end
+
 local function add_clauses(out, f, node, into)
+  if not has_clauses(f) then return end
   local function say(name) return sayer(into, node, name) end
   if f.timeout ~= nil then out.timeout = clauses.duration("timeout", f.timeout, say("timeout")) end
   if f.retry ~= nil then out.retry = clauses.retry(f.retry, say("retry")) end

@@ -35,7 +35,7 @@ end
 local function specs_out(list)
   for i, spec in ipairs(list or {}) do
     if type(spec) == "string" then
-      list[i] = { path = spec, exclude = false, glob = false, dir = false }
+      list[i] = { path = spec }
     end
   end
   return list
