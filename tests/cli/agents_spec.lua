@@ -367,6 +367,10 @@ steps: [ { step: 1, agent: b, inputs: [goal, a.json], outputs: [b.json] } ]
       assert.are.equal("1 a 1 \n1 b 1 \n3 c 1 \n", calls(dir))
       assert.is_false(json.decode(cli.read(dir .. "/request-3")).inputs[1].missing)
       assert.are.equal("of outer", json.decode(cli.read(dir .. "/request-1")).params.goal)
+      local shown = cli.exec(dir, "artifact show b.json").stdout
+      assert.matches("step +2/1\n", shown)
+      assert.matches("made from +[^\n]*/a.json %(step 1%)", shown)
+      assert.matches("read by +3\n", shown)
     end,
     again = { files = { ["workflows/outer.yaml"] =
       "steps: [ { step: 1, workflow: iner } ]", ["workflows/third.yaml"] =

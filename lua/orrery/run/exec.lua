@@ -132,7 +132,7 @@ end
 local function warn_inputs(run, step, job)
   for _, g in ipairs(job.empty) do
     run.journal:emit({ ev = "message", level = "warning", place = step.place,
-      text = ("%s: input '%s' matches no file"):format(step.id, g) })
+      text = ("%s%s: input '%s' matches no file"):format(run.prefix, step.id, g) })
   end
 end
 
@@ -147,7 +147,7 @@ local function warn_missing(run, step, job)
   for _, f in ipairs(job.manifest.inputs or {}) do
     if f[2] == false and not fine[f[1]] then
       run.journal:emit({ ev = "message", level = "warning", place = step.place,
-        text = ("%s: input '%s' does not exist"):format(step.id, f[1]) })
+        text = ("%s%s: input '%s' does not exist"):format(run.prefix, step.id, f[1]) })
     end
   end
 end

@@ -52,7 +52,7 @@ function outcome.register(run, step, outputs)
   local registry = run.registry
   if not registry then return end
   for _, o in ipairs(outputs) do
-    registry:add({ name = o.path, step = step.id, path = o.path, digest = o.digest,
+    registry:add({ name = o.path, step = run.prefix .. step.id, path = o.path, digest = o.digest,
       type = o.path:match("%.([%w]+)$") })
   end
 end
