@@ -60,6 +60,11 @@ describe("orrery agents journey", function()
     stderr = "the registry names no workflow" })
   it("looks at all: doctor", test { args = "agents journey doctor --agent mock", code = 1,
     stdout = "5 journeys, 4 ready, 1 blocked" })
+  it("tells of each that is blocked what blocks it, not what it might lack", test {
+    args = "agents journey doctor", code = 1, stdout = { "5 journeys, 2 ready, 3 blocked",
+      "J-1  blocked  no executor is configured for dev" },
+    again = { args = "agents journey run J-1", code = 3,
+      stderr = "J-1 cannot run: 1 finding stands in its way" } })
   it("says where registries are looked for", cli.run { files = {}, args = "agents journey list",
     code = 2, stderr = "journeys/registry.json" })
   it("refuses what is no registry, with its place", cli.run { code = 3,

@@ -128,15 +128,16 @@ function preflight.check(self, one)
   return out
 end
 
---- Does a finding stand in the way?
+--- The findings that stand in the way.
 ---@param found orrery.Finding[]
 ---@param strict? boolean warnings, too
----@return boolean
-function preflight.blocked(found, strict)
+---@return orrery.Finding[]
+function preflight.blocking(found, strict)
+  local out = {}
   for _, f in ipairs(found) do
-    if strict or f.level == "error" then return true end
+    if strict or f.level == "error" then out[#out + 1] = f end
   end
-  return false
+  return out
 end
 
 --- The prose of a skill as a prompt.

@@ -100,9 +100,11 @@ local function tell(c, one, found)
   end
 end
 
-local function state_of(c, found)
-  if preflight.blocked(found, c.opts.strict) then return "blocked" end
-  return #found > 0 and "ready, with warnings" or "ready"
+-- What it is, and the worst of what was found.
+local function state_of(found, blocking)
+  if blocking[1] then return "blocked", blocking[1].text end
+  if found[1] then return "ready, with warnings", found[1].text end
+  return "ready", ""
 end
 
 -- Checks journeys; the worst decides the exit code.
@@ -110,11 +112,11 @@ local function check_all(c, self, list)
   local rows, doc, bad = {}, pack.array({}), 0
   for i, one in ipairs(list) do
     local found = preflight.check(self, one)
-    local blocked = preflight.blocked(found, c.opts.strict)
-    if blocked then bad = bad + 1 end
-    doc[i] = { id = one.id, name = one.name, mode = one.mode, ready = not blocked,
+    local blocking = preflight.blocking(found, c.opts.strict)
+    if blocking[1] then bad = bad + 1 end
+    doc[i] = { id = one.id, name = one.name, mode = one.mode, ready = blocking[1] == nil,
       findings = pack.array(found) }
-    rows[i] = { one.id, state_of(c, found), found[1] and found[1].text or "" }
+    rows[i] = { one.id, state_of(found, blocking) }
   end
   return rows, doc, bad
 end
@@ -169,9 +171,10 @@ function known.run(c)
   local one, self = needed(c)
   local found = preflight.check(self, one)
   tell(c, one, found)
-  if preflight.blocked(found, c.opts.strict) then
-    errors.raise("invalid", ("%s cannot run: %s stand in its way"):format(one.id,
-      words.count(#found, "finding")), { exit = 3 })
+  local blocking = preflight.blocking(found, c.opts.strict)
+  if #blocking > 0 then
+    errors.raise("invalid", ("%s cannot run: %s in its way"):format(one.id,
+      words.count(#blocking, "finding stands", "findings stand")), { exit = 3 })
   end
   if one.mode == "manual" then return by_hand(c, one) end
   local run = require("orrery.face.cmd.run")
