@@ -52,6 +52,14 @@ describe("the review of a branch", function()
       assert.are.same({ files = 0, passed = true }, result(r))
     end })
 
+  it("says once how to configure an agent, however many files want one", test {
+    shell = "for i in 1 2 3 4 5; do echo $i > f$i; done\n$orrery run review -j1 -p base=main",
+    code = 1, after = function(_, r)
+      local _, hints = r.stderr:gsub("to try it without one:  %-%-agent mock", "")
+      assert.are.equal(1, hints)
+      assert.is_nil(r.stderr:find("read[f1]: read[f1]/", 1, true), r.stderr)
+    end })
+
   it("reads each changed file by itself, deleted and new ones too, and lists the rest", test {
     shell = [[
 git rm -q gone.txt; git mv old.txt 'new name.txt'

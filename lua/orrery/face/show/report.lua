@@ -51,10 +51,30 @@ local function skipped_by(s)
   return by
 end
 
--- A failure that a policy made up for, in a run that went well, is no error.
-local function one_failure(out, s, step, opts)
+local function text_of(step)
   local err = step.error or {}
-  local text = errors.text(err.message or (step.exit and "exit " .. step.exit) or "failed")
+  return errors.text(err.message or (step.exit and "exit " .. step.exit) or "failed")
+end
+
+-- Does a step fail only by what one within it said, which has a line of its own?
+local function passed_on(s, step)
+  local inner, text = text_of(step):match("^(%S+): (.*)$")
+  local within = inner and s.steps[inner]
+  return within and within.status == "failed" and text_of(within) == text
+end
+
+-- What a message says below its first line, how to mend it, is said once.
+local function once(told, text)
+  local first, more = text:match("^([^\n]*)\n(.*)$")
+  if not first then return text end
+  local again = told[more]
+  told[more] = true
+  return again and first or text
+end
+
+-- A failure that a policy made up for, in a run that went well, is no error.
+local function one_failure(out, s, step, opts, told)
+  local err, text = step.error or {}, once(told, text_of(step))
   local tries = (step.attempts or 1) > 1 and (" (%d attempts)"):format(step.attempts) or ""
   local forgiven = s.finished and s.finished.code == 0
   out[#out + 1] = ("%s%s %s: %s%s"):format(place_of(err),
@@ -84,9 +104,9 @@ end
 ---@param opts { paint: function, shown?: table<string, true> }
 ---@return string[] lines
 function report.failures(s, opts)
-  local out, by = {}, skipped_by(s)
+  local out, by, told = {}, skipped_by(s), {}
   for _, step in ipairs(tally.failed(s)) do
-    one_failure(out, s, step, opts)
+    if not passed_on(s, step) then one_failure(out, s, step, opts, told) end
     if by[step.id] then
       out[#out + 1] = "  skipped because of it: " .. words.some(by[step.id], 8)
       by[step.id] = nil
