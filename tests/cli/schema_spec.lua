@@ -64,6 +64,11 @@ describe("orrery schema", function()
     again = { args = "schema validate s.json a.json", again = { stdin = "{", code = 1,
       args = "schema validate s.json - --json", stdout = '"ok": false' } } })
 
+  it("checks formats on request", run { files = { ["a.json"] = '["2024-13-01"]',
+    ["s.json"] = '{"items":{"format":"date"}}' }, args = "schema validate s.json a.json",
+    stdout = "a.json: fits", again = { args = "schema validate --formats s.json a.json", code = 1,
+      stdout = "a.json#/0: ", again = { args = "schema check s.json", stdout = "works" } } })
+
   it("names what is wrong with a schema", run { files = { ["s.json"] = '{"type":"strin"}',
     ["t.json"] = title }, args = "schema check t.json s.json", code = 3,
     stdout = { "t.json: works", "s.json#/type" }, again = { code = 3, stderr = "s.json#/type",

@@ -68,6 +68,7 @@ flags.all = {
   ["only-rule"] = { takes = "RULE", many = true, help = "only this rule: a name, path or glob" },
   registry = { takes = "FILE", help = "the registry of journeys" },
   fix = { help = "mend what can be mended" },
+  formats = { help = "check dates, addresses and other formats, too" },
   help = { short = "h", help = "help for the command" },
 }
 

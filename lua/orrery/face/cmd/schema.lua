@@ -13,8 +13,9 @@ schema.about = [[
 validate says whether JSON and YAML files fit a schema, and where they do not: the place in the
 file, what was expected, and the place in the schema. check says whether schemas themselves can
 work, with every mistake in them. Drafts 4, 6, 7, 2019-09 and 2020-12; references are followed
-to files beside the schema. A FILE of - is standard input.]]
-schema.flags = { "json" }
+to files beside the schema. A FILE of - is standard input. `format` is a note in JSON Schema;
+with --formats it is checked.]]
+schema.flags = { "json", "formats" }
 schema.examples = { { "orrery schema validate plan.schema.json plan.json", "does it fit?" },
   { "orrery schema check schemas/*.json", "would they work?" } }
 schema.notes = [[
@@ -35,8 +36,9 @@ local function value_of(path)
   return value
 end
 
-local function compiled(path, cache)
-  local found, why = schemas.get(path, { root = ".", cache = cache })
+local function compiled(path, opts)
+  opts.root = "."
+  local found, why = schemas.get(path, opts)
   if found then return found end
   if not fs.stat(path) then errors.raise("usage", errors.text(why)) end
   return nil, why
@@ -46,7 +48,7 @@ local function validate(c)
   if #c.words < 3 then
     errors.raise("usage", "orrery schema validate SCHEMA FILE…: both are needed")
   end
-  local validator, why = compiled(c.words[2])
+  local validator, why = compiled(c.words[2], { formats = c.opts.formats })
   if not validator then
     c.err(errors.text(why) .. "\n")
     return 3
@@ -77,7 +79,7 @@ local function check(c)
   if not c.words[2] then errors.raise("usage", "orrery schema check SCHEMA…: which one?") end
   local cache, doc, bad = {}, pack.array({}), 0
   for i = 2, #c.words do
-    local found, why = compiled(c.words[i], cache)
+    local found, why = compiled(c.words[i], { cache = cache })
     if not found then bad = bad + 1 end
     doc[#doc + 1] = { schema = c.words[i], ok = found ~= nil,
       message = found and found.remark or why and errors.text(why) }
