@@ -99,6 +99,17 @@ local function rows_in(rows)
   return { ends = table.concat(ends), text = table.concat(rows) }
 end
 
+-- Tables of rows, of which a run reads few, in a text of their own: where each begins there.
+local function apart(tables_of)
+  local pieces, size, out = {}, 0, {}
+  for name, rows in require("orrery.kernel.sorted").pairs(tables_of) do
+    out[name] = { ends = rows.ends, at = size }
+    pieces[#pieces + 1] = rows.text
+    size = size + #rows.text
+  end
+  return out, table.concat(pieces)
+end
+
 -- Where a row lies: after `from`, up to `to`.
 local function bounds(rows, i)
   return i > 1 and string.unpack("<I4", rows.ends, i * 4 - 7) or 0,
@@ -185,7 +196,7 @@ end
 ---@param count integer how many files have users
 ---@param owners table of keys.inputs
 ---@return string? bytes for graph.open
----@return string? steps what its `read` reads from
+---@return string? apart what its `read` reads from
 function graph.encode(wf, steps, noted, count, owners)
   local ids, by_id = {}, {}
   for i, step in ipairs(steps) do
@@ -200,14 +211,15 @@ function graph.encode(wf, steps, noted, count, owners)
   end
   local bodies = rows_in(all(steps, function(s) return graph.pack_step(s, wf) or "" end))
   local users, outs = users_of(noted, count), outs_of(steps, by_id)
+  local far, far_text = apart({ steps = bodies, users = rows_in(all(users, numbers_in)),
+    outs = rows_in(all(outs, numbers_in)),
+    files = rows_in(all(noted, function(s) return numbers_in(s.files) end)) })
   return pack.encode({ count = #steps, ids = rows_in(ids), written = written, trees = trees,
-    ends = bodies.ends, files = rows_in(all(noted, function(s) return numbers_in(s.files) end)),
-    users = rows_in(all(users, numbers_in)), outs = rows_in(all(outs, numbers_in)),
-    makers = table.concat(all(makers_of(noted, users, outs), function(n)
+    far = far, makers = table.concat(all(makers_of(noted, users, outs), function(n)
       return string.pack("<I4", n)
     end)),
     made = rows_in(all(noted, function(s) return numbers_in(s.made or {}) end)),
-    locks = rows_in(all(noted, function(s) return s.lock end)) }), bodies.text
+    locks = rows_in(all(noted, function(s) return s.lock end)) }), far_text
 end
 
 ---------------------------------------------------------------------------
@@ -215,12 +227,19 @@ end
 
 --- A graph from its bytes; nil when they are none.
 ---@param bytes string
----@param read fun(from: integer, to: integer): string? bytes of the steps after `from`, up to `to`
+---@param read fun(from: integer, to: integer): string? of what is apart, after `from`, up to `to`
 ---@return table?
 function graph.open(bytes, read)
   local data = pack.decode(bytes)
   if type(data) ~= "table" or not data.count then return nil end
   return setmetatable({ data = data, read = read, known = {} }, Graph)
+end
+
+-- A row of what is apart; nil when it cannot be read.
+local function far_row(self, name, i)
+  local rows = self.data.far[name]
+  local from, to = bounds(rows, i)
+  return from == to and "" or self.read(rows.at + from, rows.at + to)
 end
 
 --- From now on steps are made, as those of a workflow.
@@ -250,9 +269,8 @@ function Graph:number(id) return numbers_of(self)[id] end
 function Graph:step(n)
   local step = self.known[n]
   if step == nil then
-    local from, to = bounds(self.data, n)
-    local bytes = to > from and self.read(from, to)
-    step = bytes and unpack_step(bytes, self.wf) or false
+    local bytes = far_row(self, "steps", n)
+    step = bytes and bytes ~= "" and unpack_step(bytes, self.wf) or false
     if step then step.index = n end
     self.known[n] = step
   end
@@ -289,7 +307,7 @@ function Graph:lock(n) return row(self.data.locks, n) end
 --- The files a step rests on.
 ---@param n integer
 ---@return integer[]
-function Graph:files(n) return numbers_out(row(self.data.files, n)) end
+function Graph:files(n) return numbers_out(far_row(self, "files", n) or "") end
 
 --- The step that declares a path as an output.
 ---@param path string
@@ -312,24 +330,27 @@ function Graph:owners()
 end
 
 --- The steps that rest on any of some files, and all that come after them, in order; nil
---- when a file is no step's.
+--- when a file is no step's, or what is kept cannot be read.
 ---@param files integer[]
 ---@return integer[]?
 function Graph:touched(files)
   local seen, stack = {}, {}
-  local function push(bytes)
-    for _, n in ipairs(numbers_out(bytes)) do
+  local function push(name, i)
+    local bytes = far_row(self, name, i)
+    for _, n in ipairs(numbers_out(bytes or "")) do
       if not seen[n] then
         seen[n] = true
         stack[#stack + 1] = n
       end
     end
+    return bytes ~= nil
   end
   for _, f in ipairs(files) do
-    if f * 4 > #self.data.users.ends then return nil end
-    push(row(self.data.users, f))
+    if f * 4 > #self.data.far.users.ends or not push("users", f) then return nil end
   end
-  while #stack > 0 do push(row(self.data.outs, table.remove(stack))) end
+  while #stack > 0 do
+    if not push("outs", table.remove(stack)) then return nil end
+  end
   local list = {}
   for n in pairs(seen) do list[#list + 1] = n end
   table.sort(list)

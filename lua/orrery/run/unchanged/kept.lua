@@ -5,7 +5,7 @@
 --   <run>.middle   the events of a run that finds all clean, but for its first and last
 --   <run>.registry its artifacts
 --   <run>.graph    how its steps hang together (unchanged.graph), read only when something differs
---   <run>.steps    the steps themselves, of which only some are read
+--   <run>.steps    the steps themselves and what they rest on, of which only some are read
 --
 -- <key> names the others and is replaced last, so whoever reads it finds what belongs to it.
 local fs = require("orrery.core.fs")
@@ -15,9 +15,9 @@ local pack = require("orrery.core.pack")
 local kept = {}
 
 --- The format; another one is not read.
-kept.VERSION = 3
+kept.VERSION = 4
 
-local MAGIC = "orrkept3"
+local MAGIC = "orrkept4"
 -- How many are kept in a checkout.
 local MOST = 16
 
@@ -50,17 +50,17 @@ function kept.part(root, part)
   return text and #text == part.size and text or nil
 end
 
---- Reads bytes of one of these files; nil when it is not what was written.
+--- Reads pieces of one of these files; nil when it is not what was written.
 ---@param root string
 ---@param part { name: string, size: integer }
----@param from integer after which, counted from 0
----@param to integer
----@return string?
-function kept.piece(root, part, from, to)
-  local f <close> = io.open(kept.path(root, part.name), "rb")
-  if not f or f:seek("end") ~= part.size or not f:seek("set", from) then return nil end
-  local bytes = f:read(to - from)
-  return bytes and #bytes == to - from and bytes or nil
+---@return (fun(from: integer, to: integer): string?)? read after `from`, counted from 0, up to `to`
+function kept.reader(root, part)
+  local f = io.open(kept.path(root, part.name), "rb")
+  if not f or f:seek("end") ~= part.size then return nil end
+  return function(from, to)
+    local bytes = f:seek("set", from) and f:read(to - from)
+    return bytes and #bytes == to - from and bytes or nil
+  end
 end
 
 --- Writes a part.

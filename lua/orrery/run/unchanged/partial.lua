@@ -111,10 +111,14 @@ local function prepare(self, found)
   return self.store ~= nil and needs_are_there(self)
 end
 
+-- What is read of the last run is of use to the end: the collector need not look for that long.
+local CREDIT_KIB = 8192
+
 --- The run of what differs; nil when the workflow has to be loaded. Takes found.index over.
 ---@param found table from clean.find, with changed
 ---@return table? partial with workflow and config, for engine.run's opts.partial
 function partial.of(found)
+  collectgarbage("step", -CREDIT_KIB)
   local meta = found.k.meta
   local self = setmetatable({ found = found, k = found.k, within = {}, index = found.index,
     total = meta.count, config = meta.config }, Partial)

@@ -23,9 +23,8 @@ local AT_ONCE = 256
 local function open_graph(found)
   local meta = found.k.meta
   local bytes = meta.steps and kept.part(found.root, meta.graph)
-  return bytes and graph.open(bytes, function(from, to)
-    return kept.piece(found.root, meta.steps, from, to)
-  end)
+  local read = bytes and kept.reader(found.root, meta.steps)
+  return read and graph.open(bytes, read) or nil
 end
 
 -- The steps whose outputs the changed files are, in order, each with those files; nil when
