@@ -171,10 +171,23 @@ local function checks(head, body, remarks)
 end
 
 local function names_of(path)
-  local dir, base = path:match("([^/]*)/([^/]*)$")
+  local above, base = path:match("^(.*)/(.*)$")
   base = (base or path):gsub("%.mdx?c?x?$", "")
-  if base:lower() == "readme" and dir then base = dir end
+  if above and #base == 6 and base:lower() == "readme" then
+    return above:match("^.*/(.*)$") or above
+  end
   return base
+end
+
+-- The first heading: what the text begins with, else its first of the first rank.
+local function title_of(body)
+  local title = body:match("^%s*#+%s+([^\n]+)")
+  local at = not title and body:find("\n#", 1, true)
+  while at do
+    title = body:match("^\n#%s+([^\n]+)", at)
+    at = not title and body:find("\n#", at + 1, true)
+  end
+  return title or ""
 end
 
 local function techs_of(path, globs, text)
@@ -205,7 +218,7 @@ function rulefile.parse(path, text)
   local f = fields(head)
   local globs = f.globs and globs_of(f.globs) or {}
   local description = type(f.description) == "string" and unquoted(f.description) or ""
-  local title = body:match("^%s*#+%s+([^\n]+)") or body:match("\n#%s+([^\n]+)") or ""
+  local title = title_of(body)
   local name = names_of(path)
   return { path = path, name = name, title = title ~= "" and title or name,
     description = description, globs = globs,

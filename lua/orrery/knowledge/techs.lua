@@ -96,11 +96,17 @@ function techs.kind(name) return kinds[name] end
 ---@return string?
 function techs.named(word) return by_spelling[word:lower():gsub("[%-/]", " ")] end
 
--- A word without what surrounds it in prose.
+-- A word in small letters without what surrounds it in prose. Most words are prose alone.
 local function clean(token)
-  if token:find("^%w+$") then return token:lower() end
-  if token:lower():find("^[%(\"'`]*%.net") then return ".net" end
-  return (token:gsub("^%p+", ""):gsub("[%.,;:%(%)%[%]\"'`*_!?]+$", ""):lower())
+  if longest[token] or not token:find("%p") then return token end
+  if token:find("^[%(\"'`]*%.net") then return ".net" end
+  return (token:gsub("^%p+", ""):gsub("[%.,;:%(%)%[%]\"'`*_!?]+$", ""))
+end
+
+local function tokens_of(text)
+  local out = {}
+  for token in text:gmatch("[^%s/%-]+") do out[#out + 1] = token end
+  return out
 end
 
 -- Is an ambiguous word meant as a name here: with a capital, and not as a sentence begins?
@@ -110,7 +116,7 @@ local function is_name(tokens, i)
   return before ~= nil and before:find("[%.!?:%-*#]$") == nil
 end
 
--- The longest first: "jetpack compose" before "jetpack".
+-- The words of a text in small letters. The longest first: "jetpack compose" before "jetpack".
 local function scan(tokens, out, accept)
   local i = 1
   while i <= #tokens do
@@ -149,10 +155,11 @@ end
 ---@param text string
 ---@return table<string, true>
 function techs.of_text(text)
-  local tokens, out = {}, {}
-  for token in text:gmatch("[^%s/%-]+") do tokens[#tokens + 1] = token end
-  scan(tokens, out, function(name, i)
-    return #name > 1 and (not words[name] or is_name(tokens, i))
+  local out, tokens = {}, nil
+  scan(tokens_of(text:lower()), out, function(name, i)
+    if #name == 1 or not words[name] then return #name > 1 end
+    tokens = tokens or tokens_of(text)
+    return is_name(tokens, i)
   end)
   return out
 end
