@@ -88,11 +88,18 @@ function workers.open(self, n)
   return self.pool
 end
 
--- What a job's worker is told; the same text for the same options.
-local function config_of(opts)
-  if not (opts.root or opts.cwd or opts.path or opts.modules) then return nil end
-  return packed({ root = opts.root, cwd = opts.cwd, path = opts.path, modules = opts.modules },
-    "options")
+-- What a job's worker is told; the same text for the same options. Modules are another table
+-- each time; the rest is mostly what it was.
+local function config_of(jobs, opts)
+  if not (opts.root or opts.cwd or opts.path or opts.modules) then return jobs.config end
+  local told = jobs.told
+  if told and not opts.modules and told.root == opts.root and told.cwd == opts.cwd
+    and told.path == opts.path then return told.text end
+  local text = packed({ root = opts.root, cwd = opts.cwd, path = opts.path,
+    modules = opts.modules }, "options")
+  jobs.told = not opts.modules and { root = opts.root, cwd = opts.cwd, path = opts.path,
+    text = text } or nil
+  return text
 end
 
 local NO_INFO = { info = false }
@@ -108,7 +115,7 @@ function workers.submit(self, f, args, opts)
   local code, err = func.dump(f, opts and opts.dump or NO_INFO)
   if not code then error(err, 0) end
   local bytes = packed(args, "args")
-  local config = opts and config_of(opts) or jobs.config
+  local config = opts and config_of(jobs, opts) or jobs.config
   jobs.last, jobs.count = jobs.last - 1, jobs.count + 1
   local job = jobs.last
   if #jobs.backlog > 0 or not try_submit(self, job, code, bytes, config) then
