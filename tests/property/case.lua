@@ -152,7 +152,7 @@ local function always(step) return step.cache == false or step.id == "up" or ste
 local function step_of(w, n) return w.g.steps[n % #w.g.steps + 1] end
 
 -- Every journal is whole; returns what was executed, by id, and of what it was said that its
--- result is not remembered, for an input changed while it ran.
+-- result is not remembered: an input changed while it ran, or it wrote into what was there.
 local function executed(w)
   local out, unkept = {}, {}
   for _, events in ipairs(w:new_journals()) do
@@ -161,6 +161,8 @@ local function executed(w)
     for _, ev in ipairs(events) do
       if ev.ev == "step_started" and ev.kind ~= "workflow" then
         out[ev.id] = ev.reason or "no reason is given"
+      elseif ev.ev == "step_finished" and (ev.reason or ""):find("; not remembered: ", 1, true) then
+        unkept[ev.id] = true
       elseif ev.ev == "message" and ev.id and ev.text:find("changed while it ran", 1, true) then
         unkept[ev.id] = true
       end

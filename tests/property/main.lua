@@ -1,11 +1,13 @@
 -- Plays cases: orrery lua tests/property/main.lua FROM COUNT [all|first]
 --
--- Prints "N cases, N runs" and ends 0, or at the first failing case its seed, the smallest
--- case found that fails, and why, and ends 1; `all` goes on after a failure, `first` does not,
--- and neither makes it smaller. ORRERY is the binary under test.
+-- Prints "N cases, N runs" and how often each operation was played, and ends 0; or at the first
+-- failing case its seed, the smallest case found that fails, and why, and ends 1. `all` goes on
+-- after a failure, `first` does not, and neither makes it smaller. ORRERY is the binary under
+-- test.
 local case = require("tests.property.case")
 local fs = require("orrery.core.fs")
 local shrink = require("tests.property.shrink")
+local sorted = require("orrery.kernel.sorted")
 local sys = require("orrery.core.sys")
 
 local from, count, how = tonumber(arg[1]), tonumber(arg[2]), arg[3]
@@ -33,11 +35,12 @@ local function fails(c)
   end
 end
 
-local runs, failed = 0, 0
+local runs, failed, played = 0, 0, {}
 for seed = from, from + count - 1 do
   local c = case.make(seed)
   local why, n, at = case.play(c, place())
   runs = runs + n
+  for _, op in ipairs(c.history) do played[op[1]] = (played[op[1]] or 0) + 1 end
   if why then
     failed = failed + 1
     print(("ORRERY_PROPERTY_SEED=%d fails at operation %d: %s"):format(seed, at, why))
@@ -50,5 +53,7 @@ for seed = from, from + count - 1 do
     end
   end
 end
-print(("%d cases, %d runs, %d failed"):format(count, runs, failed))
+local kinds = {}
+for name, times in sorted.pairs(played) do kinds[#kinds + 1] = ("%s %d"):format(name, times) end
+print(("%d cases, %d runs, %d failed\n%s"):format(count, runs, failed, table.concat(kinds, ", ")))
 os.exit(failed == 0 and 0 or 1)
