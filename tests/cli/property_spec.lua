@@ -6,7 +6,7 @@
 --   ORRERY_PROPERTY_SEED=N    only the case of this seed: a failure again, with its transcript
 local cli = require("tests.cli.harness")
 
-local CASES = tonumber(os.getenv("ORRERY_PROPERTY_CASES")) or 2000
+local CASES = tonumber(os.getenv("ORRERY_PROPERTY_CASES")) or 300
 local FROM = os.getenv("ORRERY_PROPERTY_FROM") or "1"
 FROM = FROM == "now" and os.time() * 1000 or tonumber(FROM)
 local SEED = tonumber(os.getenv("ORRERY_PROPERTY_SEED"))
@@ -28,6 +28,17 @@ local function play(from, count)
   cli.remove(out)
   return ok, table.concat(said, "\n")
 end
+
+describe("the mistakes that are made on purpose", function()
+  it("can still be made: their texts are there once", function()
+    for _, m in ipairs(require("tests.property.mutations")) do
+      local text = assert(cli.read(m.file), m.file)
+      local _, to = text:find(m.old, 1, true)
+      assert.truthy(to, m.name)
+      assert.is_nil(text:find(m.old, to + 1, true), m.name)
+    end
+  end)
+end)
 
 describe("after any row of edits and accidents", function()
   it("a run leaves what a run without memory would, and repeats nothing without a reason", function()

@@ -42,9 +42,25 @@ local function disturbance(g)
   return { "disturb", step.id, pick({ "start", "read", "end" }), what[1], what[2], what[3] }
 end
 
+-- While a step works, before or after it read its input, that becomes another, and afterwards
+-- what it was.
+local function back_and_forth(g)
+  local own = {}
+  for _, step in ipairs(g.steps) do
+    for _, r in ipairs(step.reads) do
+      if r[1] == "in" and r[2]:find("^src/") and step.kind == "run" then own[#own + 1] = { step.id, r[2] } end
+    end
+  end
+  if #own == 0 then return disturbance(g) end
+  local id, path = table.unpack(pick(own))
+  return { "disturb", id, pick({ "start", "start", "read" }), pick({ "write", "write", "swap" }), path,
+    graph.words() }, { "undo", path }
+end
+
 local function happening(g)
   local n = math.random(22)
-  if n <= 3 then return disturbance(g) end
+  if n <= 2 then return disturbance(g) end
+  if n == 3 or n == 9 then return back_and_forth(g) end
   if n == 4 then
     return { "kill", pick(g.steps).id, pick({ "start", "read", "end" }),
       pick({ "engine", "warden", "both" }) }
@@ -65,7 +81,7 @@ function case.make(seed)
     for _ = 1, pick({ 0, 1, 1, 1, 2, 3 }) do
       c.history[#c.history + 1] = chance(2) and edits.aimed(c.graph) or edits.random()
     end
-    c.history[#c.history + 1] = happening(c.graph)
+    for _, op in ipairs({ happening(c.graph) }) do c.history[#c.history + 1] = op end
     c.history[#c.history + 1] = run_op()
   end
   return c
@@ -341,6 +357,7 @@ end
 
 function play.disturb(w, op)
   local a = op[5]
+  w.before = w:sources()[a]
   local b = op[4] == "rename" and w.dir .. "/" .. op[6] or op[6]
   local what = table.concat({ op[2], op[3], op[4], w.dir .. "/" .. a, b }, "|")
   w.said = told(w:exec(w:words(flags_of(w, op)), { MIX_DO = what }))

@@ -49,6 +49,11 @@ end
 
 edits.sneak, edits.swap, edits.stamp = by_mix("sneak"), by_mix("swap"), by_mix("stamp")
 
+--- A file as it was before it was disturbed.
+function edits.undo(w, path)
+  if w.before and w.before.text then edits.write(w, path, w.before.text) end
+end
+
 function edits.keep(w) w.kept = w:sources() end
 
 --- Everything as it was kept, as git does it: what is right is left alone.

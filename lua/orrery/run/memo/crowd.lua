@@ -116,7 +116,6 @@ end
 -- The locks by which others know what a step reads and writes: all, or none.
 local function take_reads(stay)
   local self, job, from = stay.crowd, stay.job, #stay + 1
-  if OUTER[stay.step.kind] then return true end
   local own = job and #job.outputs > 0 and locks.name(job.outputs)
   local ok = self.inside or not own or take(stay, "try", read_name(own))
   for _, id in ipairs(ok and makers(stay) or {}) do
@@ -241,8 +240,9 @@ end
 ---@param step orrery.Step
 ---@return orrery.Stay hold it in a <close> variable
 function Crowd:enter(run, step)
-  if not self.mode then arrive(self) end
   local stay = setmetatable({ crowd = self, run = run, step = step }, Stay)
+  if OUTER[step.kind] then return stay end
+  if not self.mode then arrive(self) end
   self.stays[stay] = true
   self.count = self.count + 1
   return stay
@@ -290,8 +290,10 @@ function Stay:__close()
   local all = self.crowd
   drop(self, 1)
   if self.job then self.job.owned = nil end
-  all.stays[self] = nil
-  all.count = all.count - 1
+  if all.stays[self] then
+    all.stays[self] = nil
+    all.count = all.count - 1
+  end
 end
 
 return crowd
