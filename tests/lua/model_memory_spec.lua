@@ -51,4 +51,20 @@ describe("a loaded step", function()
     assert.is_nil(next(wf.graph))
     assert.is_true(wf.graph:is_before("a", "b") == false)
   end)
+
+  it("takes little memory, its own fields included", function()
+    local text = [[local o = require("orrery")
+      local steps = {}
+      for i = 1, %d do steps[i] = o.step("s" .. i) { run = "x" } end
+      return o.workflow { steps }]]
+    local function size(n)
+      collectgarbage()
+      local before = collectgarbage("count")
+      local wf = project.load(text:format(n))
+      collectgarbage()
+      return collectgarbage("count") - before, wf
+    end
+    local few, many = size(100), size(2100)
+    assert.is_true((many - few) / 2000 < 0.75, (many - few) / 2000 .. " KB a step")
+  end)
 end)

@@ -408,6 +408,7 @@ local function check_executors(run, chosen)
 end
 
 local function main(run, chosen)
+  heap.sweep() -- what loading left
   run.scheduler = scheduler.new(run, chosen)
   run.calls = run.opts.resume and resume.calls(run.root, run.opts.resume) or calls.new()
   run.budget = budget.new(budget.limits(run.opts.budget, run.workflow.budget, run.config.budget),
@@ -417,6 +418,7 @@ local function main(run, chosen)
   announce_start(run)
   announce_affected(run)
   announce_plan(run)
+  heap.sweep()
   for name in require("orrery.kernel.sorted").pairs(run.resources.unknown) do
     run.journal:emit({ ev = "message", level = "warning", text = ("resource '%s' has no capacity; "
       .. "give one in orrery.lua or with --resources %s=N"):format(name, name) })
