@@ -132,8 +132,10 @@ end
     args = "run w AGENT", code = 0, after = function(dir)
       assert.are.equal("7, as overall_score says", verdict(dir).validations[1].message)
     end,
+    again = { files = { ["play/1"] = "{}" }, args = "run w --cache=off AGENT", code = 4,
+      stderr = "there is no score: write scores { completeness, risk } into the rating",
     again = { files = { ["rubric.json"] = "{" }, args = "run w AGENT", code = 4,
-      stderr = "the rubric cannot be used" },
+      stderr = "the rubric cannot be used" } },
   })
 
   it("is passed by the mock, checks and rubric included", test {

@@ -105,6 +105,14 @@ local function unlike(computed, total)
     or ""
 end
 
+-- What a rating without any score lacks, for who makes the next one.
+local function wanted(given)
+  local names = {}
+  for i, one in ipairs(given and given.criteria or {}) do names[i] = one.name end
+  if #names == 0 then return "overall_score" end
+  return ("scores { %s }"):format(table.concat(names, ", "))
+end
+
 --- The score of a rating. With scores for the criteria of a rubric it is computed by weight,
 --- whatever total the rating claims; else it is the total that the rating gives.
 ---@param rating any
@@ -117,7 +125,7 @@ function rubric.score(rating, given)
   local scores = given and #given.criteria > 0 and scores_of(rating)
   if not scores then
     if total then return total, ("as %s says"):format(name) end
-    return nil, "there is no score: write overall_score into the rating"
+    return nil, "there is no score: write " .. wanted(given) .. " into the rating"
   end
   local computed, why = weighed(given.criteria, scores)
   if not computed then return nil, why end
