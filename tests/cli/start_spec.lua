@@ -95,6 +95,21 @@ describe("what the binary carries loaded", function()
     files = { ["s.lua"] = "io.write('x') os.exit(3, true)" }, args = "lua s.lua", code = 3,
     stdout = "x" })
 
+  it("has what each command begins with", cli.run { files = { ["s.lua"] = [[
+      local had = {}
+      for name in pairs(package.loaded) do
+        if name:find("^orrery%.") and not name:find("%.core%.") then
+          had[#had + 1], package.loaded[name] = name, nil
+        end
+      end
+      require("orrery.face.ready")
+      table.sort(had)
+      for _, name in ipairs(had) do
+        if not package.loaded[name] then print(name) end
+      end]] }, args = "lua s.lua", after = function(_, r)
+    assert.are.equal("orrery.face.cmd.lua\n", r.stdout)
+  end })
+
   it("is made once", cli.run { args = "--make-image x", code = 7,
     stderr = "the image cannot be made: this binary has one" })
 end)

@@ -2,8 +2,8 @@
 -- that they require. The rest is loaded when something asks for it.
 local roots = {
   -- a plain run, and what comes with results that are remembered
-  "face.main", "face.cmd.run", "face.displays", "face.named", "face.target", "policy.stop",
-  "run.engine", "run.exec", "run.agents.meter", "run.keys.recorded", "run.memo.differ",
+  "face.main", "face.args", "face.cmd.run", "face.commands", "face.displays", "face.flags",
+  "face.named", "face.target", "policy.stop", "run.engine", "run.exec", "run.agents.meter", "run.keys.recorded", "run.memo.differ",
   "run.memo.locks", "run.memo.manifests", "run.memo.remake",
   -- the run after one that was remembered
   "run.unchanged.keeping", "run.unchanged.partial", "run.unchanged.putback",

@@ -21,7 +21,6 @@ local sandbox = {}
 ---@field digests table<string, string>    user module name → digest of its text
 ---@field loading boolean                  a file is being evaluated
 local Box = {}
-Box.__index = Box
 
 local MAX_FILE = 16 << 20
 local MAX_INSTRUCTIONS = 2000000000
@@ -52,12 +51,19 @@ end
 function sandbox.new(opts)
   local path = { "lua", "workflows" }
   for _, dir in ipairs(opts.path or {}) do path[#path + 1] = dir end
-  local box = setmetatable({ root = opts.root, path = path, stop = opts.stop, past = opts.past,
+  return setmetatable({ root = opts.root, path = path, stop = opts.stop, past = opts.past,
     reads = reading.new(), sources = {}, loaded = {}, digests = {}, requiring = {}, loading = false,
     max_file = MAX_FILE, max_instructions = opts.instructions or MAX_INSTRUCTIONS,
     count = 0 }, Box)
-  box.env = setmetatable(library.new(box), strict(box))
-  return box
+end
+
+-- The globals are made when they are asked for: a project without orrery.lua has a box in which
+-- nothing is evaluated.
+function Box.__index(box, key)
+  if key ~= "env" then return Box[key] end
+  local env = setmetatable(library.new(box), strict(box))
+  box.env = env
+  return env
 end
 
 -- Why a file must end now, or nil.

@@ -70,9 +70,9 @@ end
 ---@param root string
 ---@return string[]
 function runs.ids(root)
-  local out = {}
-  for _, name in ipairs(fs.list(runs.dir(root)) or {}) do
-    if is_id(name) then table.insert(out, 1, name) end
+  local names, out = fs.list(runs.dir(root)) or {}, {}
+  for i = #names, 1, -1 do
+    if is_id(names[i]) then out[#out + 1] = names[i] end
   end
   return out
 end
