@@ -3,8 +3,9 @@
 local roots = {
   -- a plain run, and what comes with results that are remembered
   "face.main", "face.args", "face.cmd.run", "face.commands", "face.displays", "face.flags",
-  "face.named", "face.target", "policy.stop", "run.engine", "run.exec", "run.agents.meter", "run.keys.recorded", "run.memo.differ",
-  "run.memo.locks", "run.memo.manifests", "run.memo.remake",
+  "face.named", "face.target", "policy.stop", "run.engine", "run.exec", "run.agents.meter",
+  "run.keys.recorded", "run.memo.differ", "run.memo.locks", "run.memo.manifests",
+  "run.memo.remake",
   -- the run after one that was remembered
   "run.unchanged.keeping", "run.unchanged.partial", "run.unchanged.putback",
   "run.unchanged.remember",

@@ -138,11 +138,13 @@ end
 function on.approval_asked(s, e) s.questions[e.id] = e end
 function on.approval_decided(s, e) s.questions[e.id] = nil end
 
+-- A run of which nobody looks at the steps says only how many there are (unchanged.clean).
 function on.hits(s, e)
+  local n = e.count or #e.ids
   if not s.brief then s.clean[#s.clean + 1] = e.ids end
-  s.counts.clean = s.counts.clean + #e.ids
+  s.counts.clean = s.counts.clean + n
   if e.usage then s.usage = usage.take(s.usage, e) end
-  s.done = s.done + #e.ids
+  s.done = s.done + n
 end
 
 function on.group_finished(s, e)

@@ -210,16 +210,27 @@ end
 
 local HITS = '{"ev":"hits",'
 
--- Tells the events between the first and the last; the line of the plan is long, and only
--- reports need it.
-local function tell(middle, opts)
+-- Tells the events between the first and the last.
+local function tell(middle, only_hits, sink)
   local from = 1
   while from <= #middle do
     local to = middle:find("\n", from, true)
-    if opts.all or middle:sub(from, from + #HITS - 1) == HITS then
-      opts.sink(assert(json.decode(middle:sub(from, to - 1))))
+    if not only_hits or middle:sub(from, from + #HITS - 1) == HITS then
+      sink(assert(json.decode(middle:sub(from, to - 1))))
     end
     from = to + 1
+  end
+end
+
+-- The line of the plan is long, and only reports need it; whose steps they are that are clean,
+-- too, when all are.
+local function tell_middle(found, opts)
+  if opts.all or found.restored then
+    if found.plan and opts.all then tell(found.plan, false, opts.sink) end
+    for _, ev in ipairs(found.restored or {}) do opts.sink(ev) end
+    tell(found.middle, not opts.all, opts.sink)
+  else
+    opts.sink({ ev = "hits", v = 1, t = 0, count = found.k.meta.count })
   end
 end
 
@@ -253,9 +264,7 @@ function clean.replay(found, opts)
   for k, v in pairs(start) do shown[k] = v end
   shown.steps = meta.count
   opts.sink(shown)
-  tell(found.plan or "", opts)
-  for _, ev in ipairs(found.restored or {}) do opts.sink(ev) end
-  tell(found.middle, opts)
+  tell_middle(found, opts)
   local wall = math.floor((sys.mono() - opts.began) * 1e6 + 0.5) / 1e6
   finish.wall, finish.t, finish.saved = wall, wall, -wall
   local ok, why = write(dir .. "/journal.jsonl", json.encode(start, { lossy = true }), "\n",
