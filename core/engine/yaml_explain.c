@@ -138,7 +138,27 @@ static int blame_template(struct orr_yaml_build *b, uint32_t line,
                          key ? "key" : "value", quote, shown, s + at, quote);
 }
 
-/* What libyaml means, in words about the text. */
+/* What libyaml says, and what it means in words about the text. */
+static const struct {
+    const char *said, *means;
+} meanings[] = {
+    {"mapping values are not allowed",
+     "a ': ' is not allowed here; put the value in quotes, or check the "
+     "indentation"},
+    {"expected key", "this fits nothing above it; check the indentation"},
+    {"'-' indicator", "this fits nothing above it; check the indentation"},
+    {"could not find expected ':'", "a ':' is missing after the key"},
+    {"expected comment or line break",
+     "what follows > or | stands on the lines below; put a value that starts "
+     "with > or | in quotes"},
+    {"expected alphabetic or numeric character",
+     "a value that starts with * or & must be quoted, such as \"*.c\""},
+    {"undefined tag handle", "a value cannot start with !; put it in quotes"},
+    {"block sequence entries are not allowed",
+     "a list starts on a line of its own, each item with a dash"},
+    {"tab character that violates", "a tab cannot indent; use spaces"},
+};
+
 static const char *in_words(const char *problem, char c)
 {
     if (strstr(problem, "cannot start any token")) {
@@ -147,13 +167,9 @@ static const char *in_words(const char *problem, char c)
         if (c == '@' || c == '`' || c == '%')
             return "a value cannot start with @, ` or %; put it in quotes";
     }
-    if (strstr(problem, "mapping values are not allowed"))
-        return "a ': ' is not allowed here; put the value in quotes, or check "
-               "the indentation";
-    if (strstr(problem, "expected key") || strstr(problem, "'-' indicator"))
-        return "this fits nothing above it; check the indentation";
-    if (strstr(problem, "could not find expected ':'"))
-        return "a ':' is missing after the key";
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+        if (strstr(problem, meanings[i].said))
+            return meanings[i].means;
     return problem;
 }
 

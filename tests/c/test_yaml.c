@@ -156,6 +156,11 @@ static void test_mistakes(void **state)
     REFUSE("a: @x", "t:1:4: a value cannot start with @");
     REFUSE("a: b: c", "t:1:5: a ': ' is not allowed here");
     REFUSE("a:\n - b\n c: d", "t:3:2: this fits nothing above it");
+    REFUSE("a: >40 h", "t:1:6: what follows > or | stands on the lines below");
+    REFUSE("a: *.c", "t:1:5: a value that starts with * or & must be quoted");
+    REFUSE("a: !x!y z", "t:1:4: a value cannot start with !");
+    REFUSE("a: - x", "t:1:4: a list starts on a line of its own");
+    REFUSE("x: y\n\tv: 1", "t:2:1: a tab cannot indent");
     REFUSE("x: 'abc", "t:1:4: the quote that opens here is never closed");
     REFUSE("? [a]\n: b", "t:1:3: a key must be text");
     REFUSE("a: *b", "t:1:4: no anchor &b");
