@@ -372,11 +372,15 @@ steps: [ { step: 1, agent: b, inputs: [goal, a.json], outputs: [b.json] } ]
       assert.matches("made from +[^\n]*/a.json %(step 1%)", shown)
       assert.matches("read by +3\n", shown)
     end,
+    again = { args = "run outer --agent a=true --agent c=true", code = 2,
+      stderr = "no executor is configured for the agent b", after = function(dir)
+        assert.are.equal("1 a 1 \n1 b 1 \n3 c 1 \n", calls(dir))
+      end,
     again = { files = { ["workflows/outer.yaml"] =
       "steps: [ { step: 1, workflow: iner } ]", ["workflows/third.yaml"] =
       "steps: [ { step: 2, name: x } ]" }, args = "check outer third", code = 3,
       stderr = { "there is no workflow 'iner'; did you mean 'inner'?",
-        "step '2' has neither an agent nor a skill; write agent: ROLE, skill: NAME or workflow" } },
+        "step '2' has neither an agent nor a skill; write agent: ROLE, skill: NAME or workflow" } } },
   })
 
   it("runs a skill written in Lua", test {

@@ -403,7 +403,9 @@ Run.__close = close
 
 local function check_executors(run, chosen)
   for _, step in ipairs(run.workflow.steps) do
-    if step.kind == "agent" then return executors.check(run, chosen) end
+    if step.kind == "agent" or step.kind == "workflow" then
+      return executors.check(run, chosen)
+    end
   end
 end
 

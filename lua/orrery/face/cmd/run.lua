@@ -123,7 +123,7 @@ end
 -- What stops the run is said before what does not.
 local function check_executors(wf, options)
   for _, step in ipairs(wf.steps) do
-    if step.kind == "agent" then
+    if step.kind == "agent" or step.kind == "workflow" then
       return executors.check({ workflow = wf, opts = options, config = options.config })
     end
   end

@@ -2,6 +2,7 @@
 -- What the command line says counts before the file, a name before "*".
 local errors = require("orrery.kernel.errors")
 local endpoint = require("orrery.kernel.lazy")("orrery.steps.agent.http")
+local load = require("orrery.kernel.lazy")("orrery.model.load")
 local proc = require("orrery.core.proc")
 local sorted = require("orrery.kernel.sorted")
 
@@ -87,17 +88,37 @@ function executors.refuse(roles)
     #roles == 1 and roles[1] or "*", #roles == 1 and roles[1] or "*"), { exit = 2 })
 end
 
---- Before a run: every role of its steps must have an executor.
+-- The workflow that a step is, looked at; nil when it cannot be, which its step will say.
+local function inner(run, name, seen)
+  local root = run.workflow.root
+  local found, path = pcall(load.find, name, root, run.config)
+  if not found or not path or seen[path] then return nil end
+  seen[path] = true
+  local ok, wf = pcall(load.file, path, { root = root, config = run.config, inspect = true })
+  return ok and wf or nil
+end
+
+-- Adds the roles without an executor of a workflow and of those within it.
+local function unmanned(run, wf, chosen, missing, seen)
+  for _, step in ipairs(wf.steps) do
+    local kind, name = step.kind, step.action
+    local known = (kind == "agent" or kind == "workflow") and not name:find("{{", 1, true)
+    known = known and (not chosen or chosen[step.id])
+    if known and kind == "workflow" then
+      local within = inner(run, name, seen)
+      if within then unmanned(run, within, nil, missing, seen) end
+    elseif known and not executors.find(run, name) then
+      missing[name] = true
+    end
+  end
+end
+
+--- Before a run: every role of its steps, and of the workflows within it, must have an executor.
 ---@param run orrery.Run
 ---@param chosen table<string, true>?
 function executors.check(run, chosen)
   local missing = {}
-  for _, step in ipairs(run.workflow.steps) do
-    local role = step.kind == "agent" and (not chosen or chosen[step.id]) and step.action
-    if role and not role:find("{{", 1, true) and not executors.find(run, role) then
-      missing[role] = true
-    end
-  end
+  unmanned(run, run.workflow, chosen, missing, {})
   if next(missing) then executors.refuse(sorted.keys(missing)) end
 end
 
