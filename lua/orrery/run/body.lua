@@ -143,7 +143,8 @@ local function raise(scope, node, result)
 end
 
 local function call(own, scope, id, fields)
-  local at = place.caller()
+  local at = place.caller(own.at) -- the calls of a loop are all made in one line
+  own.at = at
   local step = new_step(own, type(id) == "string" and unique(scope, id) or "?", id, fields, at)
   step.held = step.kind == "service" or nil
   step.lent = #own.held == 0 and own.lent or body_service.lent(own.held, own.lent)

@@ -171,7 +171,10 @@ local function process(self, node)
     owner.left = owner.left - 1
     if owner.left == 0 then self:finished(owner, results.of_members(owner)) end
   end
-  if node.ended then node.ended:set(result) end
+  if node.ended then
+    node.ended:set(result)
+    node.ended = nil
+  end
   if self.book then services.ended(self, node) end
   local cause, why
   if node.outs or node.afters then cause, why = results.blocks(node.id, result) end

@@ -4,6 +4,7 @@
 local clean = require("orrery.run.unchanged.clean")
 local fs = require("orrery.core.fs")
 local graph = require("orrery.run.unchanged.graph")
+local heap = require("orrery.kernel.heap")
 local inputs = require("orrery.run.keys.inputs")
 local json = require("orrery.core.json")
 local kept = require("orrery.run.unchanged.kept")
@@ -100,7 +101,9 @@ function keeping.put(self, blob)
   local old = kept.read(run.root, key)
   local path = run.dir .. "/registry.json"
   local registry = fs.stat(path) ~= nil
+  heap.sweep() -- what is written down takes memory for each step, and so did what came before
   local graph_file, steps_file = graph_part(self, steps, noted)
+  heap.sweep()
   local meta = { v = kept.VERSION, env = self.env, types = self.types, stats = self.stats,
     tools = self.tools, globs = globs_of(self), cache = self.cache, day = clean.today(),
     dotenv = pack.digest(run.dotenv), workflow = workflow_of(run), config = config_of(run),
