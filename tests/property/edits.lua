@@ -293,6 +293,7 @@ AIM.names, AIM.glob = AIM.tree, function(arg) return AIM.tree(arg:match("^(.-)/%
 ---@return table?
 function edits.aimed(g)
   local n = math.random(#g.steps)
+  if g.steps[n].gate and graph.chance(2) then return { "regate", n - 1 } end
   local r = graph.pick(g.steps[n].reads)
   return AIM[r[1]] and AIM[r[1]](r[2], n)
 end

@@ -163,7 +163,7 @@ local function run_step(id, known, all)
   if chance(8) then s.cwd = "src/sub" end
   if chance(14) then s.cache = false elseif chance(10) then s.ttl = pick({ "1h", "1ms" }) end
   if chance(6) then s.extra = pick({ "src/a", "src/*.c", "src/sub/" }) end
-  if s.parse == "text" and chance(5) then s.gate = pick({ "0-3", "8-b" }) end
+  if s.parse == "text" and chance(2) then s.gate = pick({ "0-3", "8-b" }) end
   if #s.writes > 0 and not reads_any(s, "inc") and chance(#lists(all) > 0 and 3 or 6) then
     fanned(s, all)
   end

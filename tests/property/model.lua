@@ -205,16 +205,37 @@ local function sorted(set)
   return out
 end
 
+-- What a step counts as for those that need it.
+local function came_to(one)
+  local step = one.step
+  if step.fan or #step.writes > 0 or not one.value then return tostring(one.sum) end
+  return step.normalize and one.value:sub(1, 1) or one.value
+end
+
+-- What a step reads counts as its sum, but a value that a function reads as what it counts as.
+local function read_sum(state, step, item)
+  if step.kind ~= "call" then return nil end
+  local h = sum.SEED
+  for _, r in ipairs(step.reads) do
+    if r[1] ~= "val" then
+      h = word(state, h, step, r, item)
+    elseif #state.steps[r[2]].step.writes > 0 then
+      h = fold(h, "n", state.steps[r[2]].value)
+    end
+  end
+  return h
+end
+
 -- What else is in a key: what is declared, and what needed steps came to.
 local function signature(state, step, h, item)
+  h = read_sum(state, step, item) or h
   local s = fold(h, "s", text.fields(step) .. (item or ""))
   if step.extra then
     local dir = step.extra:match("^(.*)/") or "src"
     s = read_tree(fact(s, state.files, "src/a"), state.files, dir .. ":", fact)
   end
-  for _, id in ipairs(text.needs(step)) do s = fold(s, "n", tostring(state.steps[id].sum)) end
+  for _, id in ipairs(text.needs(step)) do s = fold(s, "n", came_to(state.steps[id])) end
   for _, r in ipairs(step.reads) do
-    if r[1] == "val" then s = fold(s, "n", state.steps[r[2]].value) end
     if step.kind == "call" and r[1] == "env" then s = fold(s, "e", state.dotenv[r[2]] or "") end
     if r[1] == "in" then s = fact(s, state.files, r[2]) end
     if r[1] == "tree" then s = read_tree(s, state.files, r[2], fact) end
