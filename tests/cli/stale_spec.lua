@@ -160,6 +160,16 @@ describe("files of steps", function()
     stdout = "1\n3\n3\n",
   })
 
+  it("temporary ones come back for a step that needs them without naming them", run {
+    files = { ["workflows/w.lua"] = workflow [[
+      o.step "t" { run = "echo made > t.txt", inputs = {}, outputs = { "t.txt" }, temp = true },
+      o.step "call" { needs = "t", call = function() return require("orrery.fs").read("t.txt") end },
+      o.step "sh" { needs = "t", run = "cat t.txt > sh", inputs = {}, outputs = { "sh" } },
+      o.step "say" { needs = "call", run = "echo call has {{results.call.value}}" } ]] },
+    args = "run w", again = { shell = '"$orrery" run w --force=call --force=sh; cat sh; ls',
+      stdout = { "call has made", "made\nsh\nworkflows\n" } },
+  })
+
   it("temporary ones that the cache lost during a run are made again in it", run {
     files = { n = "1\n", ["workflows/w.lua"] = workflow [[
       o.step "t1" { run = "echo t1 >> ran; echo one > t1.txt", inputs = {}, outputs = { "t1.txt" }, temp = true },

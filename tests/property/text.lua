@@ -95,7 +95,8 @@ local function env_of(step)
     seen[name] = true
   end
   for _, r in ipairs(step.reads) do
-    if r[1] == "env" then take(r[2]) end
+    -- what a function reads need not be declared
+    if r[1] == "env" and (step.kind ~= "call" or r[2] ~= "V2") then take(r[2]) end
   end
   if step.when and step.when[1] == "env" then take(step.when[2]) end
   return out

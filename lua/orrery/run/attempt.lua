@@ -306,7 +306,7 @@ local function execute(run, step, job)
   local began = sys.stamp()
   local bad = make_parents(run, job)
   local lost, cause
-  if not bad then lost, cause = temp.put_back(run, job.files) end
+  if not bad then lost, cause = temp.put_back(run, step, job.files) end
   if lost then
     bad = { class = "inputs", message = ("the temporary input %s has been lost meanwhile: %s; run "
       .. "again, then it is made again"):format(lost, cause) }

@@ -174,7 +174,7 @@ local function execute(run, step, job, attempt)
   if attempt == 1 then warn_missing(run, step, job) end
   local loan <close> = services.borrow(run, step, job)
   if loan and loan.bad then return nil, loan:blocked(run, step) end
-  local gone = temp.put_back(run, job.files)
+  local gone = temp.put_back(run, step, job.files)
   if gone then return inputs.owner(run, gone) end
   local result, came = attempts.run(run, step, job)
   if loan then loan:blame(result) end

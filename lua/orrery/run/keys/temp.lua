@@ -38,21 +38,36 @@ end
 ---@return { path: string, digest: string, mode: integer }?
 function temp.absent(run, path) return run.temps and run.temps.absent[path] end
 
---- Puts the absent ones among 'files' back before a consumer runs.
+local function bring(run, path)
+  local out = run.temps.absent[path]
+  if not out then return true end
+  local ok, why = run.store:restore(out.digest, run.root, path, out.mode)
+  if not ok then return false, why.message end
+  run.temps.absent[path] = nil
+  run.index:forget(run.root .. "/" .. path)
+  return true
+end
+
+-- The files of a result, or of those of a group.
+local function files_of(r, out)
+  for _, path in ipairs(r and r.outputs or {}) do out[#out + 1] = path end
+  for _, one in ipairs(r and r.results or {}) do files_of(one, out) end
+end
+
+--- Puts the absent ones among 'files' back before a consumer runs, and those of the steps it
+--- needs: it may read them without saying so.
 ---@param run orrery.Run
+---@param step orrery.Step
 ---@param files string[]
 ---@return string? path that is neither here nor in the cache any more
 ---@return string? why
-function temp.put_back(run, files)
-  if not run.temps then return nil end
-  for _, path in ipairs(files) do
-    local out = run.temps.absent[path]
-    if out then
-      local ok, why = run.store:restore(out.digest, run.root, path, out.mode)
-      if not ok then return path, why.message end
-      run.temps.absent[path] = nil
-      run.index:forget(run.root .. "/" .. path)
-    end
+function temp.put_back(run, step, files)
+  if not run.temps or next(run.temps.absent) == nil then return nil end
+  local all = table.move(files, 1, #files, 1, {})
+  for _, id in ipairs(step.needs) do files_of(run.results[id], all) end
+  for _, path in ipairs(all) do
+    local ok, why = bring(run, path)
+    if not ok then return path, why end
   end
 end
 
