@@ -65,7 +65,7 @@ steps:
   it("a timeout that cancels nothing", cli.run {
     files = one [[o.step "a" { timeout = 0.3,
       run = "echo $$ > pid; (sleep 60; touch late) & echo $! > child; wait" }]],
-    args = "run w", code = 1, stderr = "0.3",
+    args = "run w", code = 1, stderr = "timed out after 300ms",
     after = function(dir)
       for _, name in ipairs({ "pid", "child" }) do
         local pid = cli.read(dir .. "/" .. name):match("%d+")
