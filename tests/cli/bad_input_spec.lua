@@ -109,6 +109,21 @@ return o.workflow "v" { o.step "a" { for_each = function() local t = { "x" }
     params = { x = "1" }, o.step "a" { run = "echo '{{params.x}}'" }]], 3, "quotes"))
 end)
 
+describe("a function that reads what no result has", function()
+  it("is told so, whatever it decides", run { code = 4, args = "run w -k", files = wf [[
+    o.step "x" { run = "true", inputs = {} },
+    o.step "y" { needs = "x", run = "true", when = function(ctx) return ctx.results.x.stdot == "" end },
+    o.step "z" { needs = "x", run = "true", for_each = function(ctx) return { ctx.results.x.valu or 1 } end },
+    o.step "c" { needs = "x", run = "true", gate = { check = function(ctx) return not ctx.results.x.exti end } },
+    o.step "r" { needs = "x", body = function(w) return w.results.x.eror end },
+    o.step "k" { needs = "x", call = function(ctx) return ctx.results.x.statu == nil end },]],
+    stderr = { "y: workflows/w.lua:4: a result has no 'stdot'; did you mean 'stdout'?",
+      "z: workflows/w.lua:5: a result has no 'valu'; did you mean 'value'?",
+      "c: gate check: workflows/w.lua:6: a result has no 'exti'; did you mean 'exit'?",
+      "r: workflows/w.lua:7: a result has no 'eror'; did you mean 'error'?",
+      "k: workflows/w.lua:8: a result has no 'statu'; did you mean 'status'?" } })
+end)
+
 describe("a body", function()
   local function body(text)
     return lua('local o = require("orrery")\nreturn o.workflow "w" { body = function(w)\n'

@@ -18,6 +18,7 @@ local remains = require("orrery.run.graph.remains")
 local restart = lazy("orrery.run.graph.restart")
 local results = require("orrery.run.graph.results")
 local services = require("orrery.run.services")
+local shown = require("orrery.run.graph.shown")
 local temp = require("orrery.run.keys.temp")
 
 local NONE = {}
@@ -191,6 +192,7 @@ function Scheduler:finished(node, result)
   if node.result then return end
   result.id = result.id or node.id
   node.result = result
+  shown.set(result)
   self.run.results[node.id] = result
   local work = self.work
   work.last = work.last + 1

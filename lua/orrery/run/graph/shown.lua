@@ -48,6 +48,10 @@ function record_mt.__brief(r)
   return out
 end
 
+--- Makes a record of a result, in place: what conditions, fan-outs and gates read.
+---@param result orrery.Result
+function shown.set(result) setmetatable(result, record_mt) end
+
 --- A record as bodies get it.
 ---@param result orrery.Result
 ---@return orrery.Result
