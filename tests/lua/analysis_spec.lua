@@ -85,4 +85,15 @@ describe("the analysis", function()
     local events = journal.read(record.dir .. "/journal.jsonl")
     assert.are.same(record.report, analysis.of(events))
   end)
+
+  it("keeps of a step that ended only what somebody may ask for", function()
+    local a = analysis.new()
+    a:take(plan({ { id = "a", kind = "run", needs = {} }, { id = "b", kind = "run", needs = {} },
+      { id = "c", kind = "run", needs = { "a" } } }))
+    for _, ev in ipairs { done("a", 1), done("b", 1), done("c", 1) } do a:take(ev) end
+    assert.is_table(a.units.a)
+    assert.is_nil(a.units.b or a.units.c)
+    assert.is_nil(next(a.known))
+    assert.are.same({ "a", "c" }, a:report().critical.path)
+  end)
 end)

@@ -85,3 +85,25 @@ describe("check", function()
     assert.are.same({ n = 1, how = "stop" }, check.options({ n = 1, how = "stop" }, spec, "f"))
   end)
 end)
+
+describe("sys.caller", function()
+  local sys = require("orrery.core.sys")
+
+  it("tells what debug.getinfo would, and passes over what is one's own", function()
+    local info = debug.getinfo(1, "Sl")
+    local file, line = sys.caller(1, "@nothing of ours")
+    assert.same({ info.source:sub(2), info.currentline + 1 }, { file, line })
+    local inner = assert(load("local f = ... ; local a, b = f(1, '@own') ; return a, b",
+      "@own/a.lua"))
+    local at = debug.getinfo(1, "l").currentline
+    local outer, there = inner(sys.caller)
+    assert.same({ info.source:sub(2), at + 1 }, { outer, there })
+  end)
+
+  it("ends at a C function, and takes a level and a text only", function()
+    local found = { pcall(sys.caller, 1, "") }
+    assert.same({ true }, found)
+    assert.has_error(function() sys.caller("x", "") end)
+    assert.has_error(function() sys.caller(1) end)
+  end)
+end)
