@@ -6,7 +6,7 @@
 --   ORRERY_PROPERTY_SEED=N    only the case of this seed: a failure again, with its transcript
 local cli = require("tests.cli.harness")
 
-local CASES = tonumber(os.getenv("ORRERY_PROPERTY_CASES")) or 300
+local CASES = tonumber(os.getenv("ORRERY_PROPERTY_CASES")) or 2000
 local FROM = os.getenv("ORRERY_PROPERTY_FROM") or "1"
 FROM = FROM == "now" and os.time() * 1000 or tonumber(FROM)
 local SEED = tonumber(os.getenv("ORRERY_PROPERTY_SEED"))

@@ -112,6 +112,9 @@ local function glob(h, files, pattern, how)
   return h
 end
 
+-- What a normalised value counts as.
+local function normal(v) return v < "8" and "0" or "8" end
+
 -- One word that reads. A function's sum is of what it uses; its environment is the process's.
 local function word(state, h, step, r, item)
   local verb, arg = r[1], r[2]
@@ -134,7 +137,7 @@ local function word(state, h, step, r, item)
   if verb == "names" then return names(h, files, arg) end
   if verb == "glob" then return glob(h, files, arg) end
   local v = state.steps[arg].value
-  return fold(h, "t", call and r[4] and v:sub(1, 1) or v)
+  return fold(h, "t", call and r[4] and normal(v) or v)
 end
 
 local function number(h, path) return sum.hex(fold(h, "o", basename(path))) .. "\n" end
@@ -209,7 +212,7 @@ end
 local function came_to(one)
   local step = one.step
   if step.fan or #step.writes > 0 or not one.value then return tostring(one.sum) end
-  return step.normalize and one.value:sub(1, 1) or one.value
+  return step.normalize and normal(one.value) or one.value
 end
 
 -- What a step reads counts as its sum, but a value that a function reads as what it counts as.

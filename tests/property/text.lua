@@ -150,8 +150,8 @@ local function read_line(r)
       :format(arg, arg)
   end
   return (([[do local v = ctx.results.%s.value
-      h = fold(h, "t", type(v) == "table" and table.concat(v, ",") or %s) end]]):format(arg,
-    r[4] and "v:sub(1, 1)" or "v"))
+      h = fold(h, "t", type(v) == "table" and table.concat(v, ",") or (%s)) end]]):format(arg,
+    r[4] and 'v < "8" and "0" or "8"' or "v"))
 end
 
 -- The function of a call.
@@ -207,7 +207,7 @@ function text.fields(step)
   if #needs_of(step) > 0 then add(out, "needs = " .. list(needs_of(step))) end
   if step.after then add(out, "after = " .. list(step.after)) end
   if step.when then add(out, "when = " .. q(condition(step.when))) end
-  if step.normalize then add(out, "normalize = function(v) return v:sub(1, 1) end") end
+  if step.normalize then add(out, [[normalize = function(v) return v < "8" and "0" or "8" end]]) end
   if step.cache == false then add(out, "cache = false") end
   if step.ttl then add(out, ("cache = { ttl = %q }"):format(step.ttl)) end
   if step.fan then add(out, fan_of(step)) end
