@@ -271,7 +271,9 @@ return o.workflow "w" {
         (r:affected("-", { stdin = '"docs/gr\\303\\274n.md"\r\n' })))
       assert.equal("lint: src/a b.c changed (and 1 more)\n",
         (r:affected("ci -", { stdin = "src/a b.c\0src/c.c\0" })))
-      assert.equal("", (r:affected("-", { stdin = "" })))
+      local none, said = r:affected("-", { stdin = "" })
+      assert.equal("", none)
+      assert.truthy(said:find("no step is affected by a list of files; 0 changed files", 1, true), said)
     end)
 
     it("works outside of any repository, and takes absolute paths", function()

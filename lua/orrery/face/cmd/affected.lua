@@ -79,9 +79,9 @@ local function show(c, found)
     return
   end
   if not c.opts.quiet then
-    c.err(("%s affected %s\n"):format(#found.steps == 0 and "no step is"
+    c.err(("%s affected %s%s\n"):format(#found.steps == 0 and "no step is"
       or words.count(#found.steps, "step") .. (#found.steps == 1 and " is" or " are"),
-      words.since(found.changes)))
+      found.changes.base and "" or "by ", words.since(found.changes)))
   end
   for _, one in ipairs(found.steps) do c.out(("%s: %s\n"):format(one.id, one.why)) end
 end
