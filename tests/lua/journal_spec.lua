@@ -2,6 +2,7 @@
 local fakes = dofile("tests/lua/fakes.lua")
 local fs = require("orrery.core.fs")
 local journal = require("orrery.run.records.journal")
+local quiet = require("orrery.run.records.quiet")
 
 local function open(sinks)
   local dir, at = fakes.root(), { time = 0 }
@@ -47,6 +48,26 @@ describe("the journal", function()
     j:flush()
     assert.are.same({ "step_started d", "step_finished d", "step_started e" },
       table.move(said, 4, 6, 1, {}))
+  end)
+
+  it("leaves out what a repeated step has told, and is the same journal otherwise", function()
+    for _, under in ipairs({ false, true }) do
+      local said = {}
+      local base = open({ function(ev) said[#said + 1] = ev.ev .. " " .. (ev.id or "") end })
+      local j = under and base:under("w/") or base
+      local run = { journal = j, id = "r" }
+      local seen = quiet.run(run, { step_started = true, step_finished = true, hits = true })
+      base:later({ ev = "step_started", id = "other" })
+      seen.journal:later({ ev = "step_started", id = "a" })
+      seen.journal:emit({ ev = "message", id = "a" })
+      seen.journal:finished({ id = "a", kind = "run" }, { status = "ok" })
+      seen.journal:hit("a")
+      seen.journal:flush()
+      base:flush()
+      assert.are.same({ "message " .. (under and "w/a" or "a"), "step_started other" }, said)
+      seen.turns = 2
+      assert.are.same({ 2, "r" }, { run.turns, seen.id })
+    end
   end)
 
   it("writes the end of an agent call at once", function()

@@ -3,18 +3,9 @@
 -- their result, also for later runs.
 local attempts = require("orrery.run.attempt")
 local jobs = require("orrery.run.keys.job")
+local quiet = require("orrery.run.records.quiet")
 
 local improve = {}
-
--- The run as the repeated step sees it: its journal gets no second start and end.
-local function quietly(run)
-  local journal = setmetatable({}, { __index = run.journal })
-  function journal.emit(_, ev)
-    if ev.ev ~= "step_started" then run.journal:emit(ev) end
-  end
-  journal.later = journal.emit
-  return setmetatable({ journal = journal }, { __index = run, __newindex = run })
-end
 
 local function makers(run, step)
   local out, seen = {}, {}
@@ -35,7 +26,7 @@ local function again(run, maker, step, feedback, attempt)
     message = ("refused by %s: %s"):format(step.id, table.concat(feedback, "; ")), delay = 0 })
   local job = jobs.prepare(run, maker, attempt + 1, feedback)
   jobs.key(run, maker, job)
-  local result = attempts.run(quietly(run), maker, job)
+  local result = attempts.run(quiet.run(run, { step_started = true }), maker, job)
   if not result.ok then return false end
   for _, name in ipairs { "value", "outputs", "digest", "key" } do old[name] = result[name] end
   return true

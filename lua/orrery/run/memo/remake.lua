@@ -3,6 +3,7 @@
 -- the run, or is put back. What it makes now is its result.
 local errors = require("orrery.kernel.errors")
 local loop = require("orrery.kernel.loop")
+local quiet = require("orrery.run.records.quiet")
 local temp = require("orrery.run.keys.temp")
 
 local remake = {}
@@ -10,15 +11,8 @@ local remake = {}
 -- So often, for one attempt.
 remake.MOST = 8
 
--- The run as the repeated step sees it: its journal gets no second start and end.
-local function quietly(run)
-  local journal = setmetatable({}, { __index = run.journal })
-  function journal.emit(_, ev)
-    if ev.ev ~= "step_started" and ev.ev ~= "step_finished" then run.journal:emit(ev) end
-  end
-  function journal.hit() end
-  return setmetatable({ journal = journal }, { __index = run, __newindex = run })
-end
+-- What the journal has told of the step already.
+local TOLD = { step_started = true, step_finished = true, hits = true }
 
 -- Others have the same table.
 local function become(old, new)
@@ -33,7 +27,7 @@ local function again(run, id, try)
   local maker = run.scheduler.nodes[id] and run.scheduler.nodes[id].unit or run.workflow.by_id[id]
   run.journal:emit({ ev = "step_retry", id = id, attempt = old.attempts or 1, class = "lost",
     message = "its outputs were changed or lost meanwhile", delay = 0 })
-  local _, hit, result = try(quietly(run), maker, 1, {})
+  local _, hit, result = try(quiet.run(run, TOLD), maker, 1, {})
   result = hit or result
   if not result.ok then
     errors.raise("inputs", ("%s, made again because its outputs were lost, failed: %s"):format(id,
