@@ -226,3 +226,32 @@ describe("files of steps", function()
     end },
   })
 end)
+
+describe("a result that comes back is not mixed with another one's files:", function()
+  -- Files by the names in `names`; then what is there is listed by a step that reads it.
+  local function making(outputs)
+    return { ["workflows/w.lua"] = workflow(([[
+      o.step "a" { run = "rm -rf out; mkdir -p out/d; for f in $(cat names); do echo $f > out/d/$f; done",
+        inputs = { "names" }, outputs = { "%s" } },
+      o.step "l" { needs = "a", run = "ls out/d", inputs = { "%s" } },
+    ]]):format(outputs, outputs)), names = "x" }
+  end
+  local function back(outputs, files)
+    return run { files = making(outputs), args = "run w", stdout = { "ok         a", "x" },
+      again = { files = { names = "x y" }, args = "run w", stdout = { "ok         a", "x\ny" },
+        again = { files = files, shell = "$orrery plan w; $orrery run w; ls out/d",
+          stdout = { "hit    a", "!run    l", "restored   a", "!ok         l", "!\ny\n" },
+          again = { args = "run w", stdout = "everything up to date" } } } }
+  end
+
+  it("in a directory", back("out/", { names = "x" }))
+  it("where a glob looks", back("out/d/*", { names = "x" }))
+  it("in a directory that was empty", run { files = making("out/"), shell = ": > names; $orrery run w",
+    again = { files = { names = "x" }, args = "run w", stdout = { "ok         a", "ok         l" },
+      again = { files = { names = "" }, shell = "$orrery run w; ls out/d",
+        stdout = { "restored   a", "!ok         l", "!\nx\n" } } } })
+  it("when the index is lost, too", run { files = making("out/"), args = "run w", stdout = "ok         a",
+    again = { files = { names = "x y" }, args = "run w", stdout = "ok         a",
+      again = { files = { names = "x" }, shell = "rm .orrery/index*; $orrery run w; ls out/d",
+        stdout = { "restored   a", "!\ny\n" } } } })
+end)

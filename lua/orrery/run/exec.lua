@@ -32,18 +32,33 @@ local why = require("orrery.run.memo.why")
 
 local exec = {}
 
+-- What stays where it is when a record is put back.
+local function kept_paths(job, record)
+  local keep = {}
+  for _, p in ipairs(job.files) do keep[p] = true end
+  for _, o in ipairs(record.outputs) do keep[o.path] = true end
+  return keep
+end
+
+-- Are the outputs of a record in place, and nothing of another result beside them?
+local function is_clean(run, step, job, record, stays, stay)
+  if not memo.clean(run, step, record) then return false end
+  if stays or step.keep or not clear.has_room(run, job) then return true end
+  stay:own()
+  return not clear.stale(run, step, job, kept_paths(job, record))
+end
+
 -- Puts a record back; nil when it turned out not to be usable.
 local function use_record(run, step, job, record, full, stay)
   if record.root and record.root ~= run.root then return nil end
   local t0 = sys.mono()
-  local clean = memo.clean(run, step, record)
+  local before = last.get(run, step)
+  local stays = before and before.full == full and not before.failed
+  local clean = is_clean(run, step, job, record, stays, stay)
   if not clean then
     stay:own()
     if not run.store then return nil end
-    local keep = {}
-    for _, p in ipairs(job.files) do keep[p] = true end
-    for _, o in ipairs(record.outputs) do keep[o.path] = true end
-    if not step.keep then clear.stale(run, step, job, keep) end
+    if not step.keep then clear.stale(run, step, job, kept_paths(job, record)) end
     local ok, lost = memo.restore(run, record)
     if not ok then
       job.lost = lost
@@ -52,8 +67,6 @@ local function use_record(run, step, job, record, full, stay)
   end
   local stdout, stderr = memo.text(run, record, "stdout"), memo.text(run, record, "stderr")
   if not stdout or not stderr then return nil end
-  local before = last.get(run, step)
-  local stays = before and before.full == full and not before.failed
   if not stays then
     local _, fact = run.store:get("memo", full)
     last.put(run, step, full, record.outputs, { expires = fact and fact.expires,

@@ -179,13 +179,17 @@ end
 ---@param step orrery.Step
 ---@param record table? { outputs = … } of the last time
 ---@param keep table<string, true>
+---@return boolean any was something removed?
 function memo.remove_stale(run, step, record, keep)
+  local any = false
   for _, out in ipairs(record and record.outputs or {}) do
     if not keep[out.path] and is_left(run, step, out) then
       fs.remove(run.root .. "/" .. out.path)
       changed(run, out)
+      any = true
     end
   end
+  return any
 end
 
 -- One collected output as a fact: { path, digest, mode } or { path, link }; when it was last

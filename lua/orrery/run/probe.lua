@@ -127,8 +127,8 @@ function probe.step(run, step)
   return p
 end
 
--- Files of the last time that a restore would remove: a glob after it would no longer see
--- them.
+-- Files of the last time that taking the record would remove: a glob after it would no longer
+-- see them.
 local function leaves_behind(run, step, record)
   local now = {}
   for _, o in ipairs(record.outputs) do now[o.path] = true end
@@ -154,8 +154,8 @@ function probe.take(run, step, p)
   run.results[step.id] = result
   local before = last.get(run, step)
   why.moved(run, step, before and before.full, p.full)
-  if p.clean then return true end
-  return artifacts.promise(run, record) and not leaves_behind(run, step, record)
+  local exact = p.clean or artifacts.promise(run, record)
+  return exact and not leaves_behind(run, step, record)
 end
 
 return probe

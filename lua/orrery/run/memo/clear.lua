@@ -29,14 +29,19 @@ end
 
 -- What records of the step list that other runs made, which share the cache.
 local function from_cache(run, step, keep)
+  local any = false
   if run.store then run.store:refresh() end
   for _, record in ipairs(manifests.records(run, step)) do
-    memo.remove_stale(run, step, artifacts.of_record(run, record), keep)
+    any = memo.remove_stale(run, step, artifacts.of_record(run, record), keep) or any
   end
+  return any
 end
 
--- Is there a directory or a place of a glob where outputs may lie that nobody names?
-local function has_room(run, job)
+--- Is there a directory or a place of a glob where outputs may lie that nobody names?
+---@param run orrery.Run
+---@param job table
+---@return boolean
+function clear.has_room(run, job)
   for _, o in ipairs(job.outputs) do
     local dir = o.glob and o.path:match("^[^%*%?%[{]*"):match("^(.*)/") or o.dir and o.path
     if not o.exclude and (o.glob or dir) and fs.stat(run.root .. "/" .. (dir or "")) then
@@ -52,10 +57,11 @@ end
 ---@param step orrery.Step
 ---@param job table
 ---@param keep table<string, true> paths that stay
+---@return boolean any was something removed?
 function clear.stale(run, step, job, keep)
   local before = last.get(run, step)
-  if before then memo.remove_stale(run, step, before, keep) end
-  if has_room(run, job) then from_cache(run, step, keep) end
+  local any = before ~= nil and memo.remove_stale(run, step, before, keep)
+  return clear.has_room(run, job) and from_cache(run, step, keep) or any
 end
 
 --- Removes what a record of this step lists and is unchanged, but not what the step edits in
