@@ -48,6 +48,13 @@ describe("fields", function()
       'o.step "a" { run = "b", limit = 2 }')
   end)
 
+  it("what is no name of a variable", function()
+    says("x.lua:2: error: a table is not a name of a variable",
+      'o.step "a" { run = "b", env = { { "X" } } }')
+    says("x.lua:2: error: '1X' is not a name of a variable",
+      'o.step "a" { run = "b", env = { "1X" } }')
+  end)
+
   it("no kind, and a value without a name", function()
     says("x.lua:2: error: step 'a' does nothing; give it one of run, call, skill, agent, workflow, "
       .. "body, approve, service", 'o.step "a" { doc = "b" }')

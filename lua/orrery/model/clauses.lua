@@ -144,7 +144,9 @@ end
 
 local function env_name(name, say)
   if type(name) == "string" and name:find("^[%a_][%w_]*$") then return true end
-  say(("'%s' is not a name of a variable"):format(tostring(name)))
+  local kind = type(name)
+  local what = (kind == "string" or kind == "number") and ("'%s'"):format(name) or "a " .. kind
+  say(what .. " is not a name of a variable")
 end
 
 local function env_value(name, v, say)
